@@ -1,0 +1,158 @@
+"""The whole family of errors on one page.
+
+Grouped by what the reader must do: mend an input (`BadInputError`), wait and look again
+(`VenueError` and its kin), mend a key (`CredentialsError`), or look after the store
+(`StoreError`). Every message says what happened and what to do next, and never holds a
+key, a secret, a passphrase, a signature or a signed address.
+"""
+
+from __future__ import annotations
+
+
+class PortfolioLabError(Exception):
+    """Anything that this package raises on purpose."""
+
+    exit_code = 1
+
+
+# ---------------------------------------------------------------- mend the input
+
+
+class BadInputError(PortfolioLabError, ValueError):
+    """A command, a setting or an argument cannot be used as it is given."""
+
+    exit_code = 2
+
+
+class ConfigError(BadInputError):
+    """lab.toml cannot be used; the message names the line and the remedy."""
+
+    def __init__(self, message: str, *, line: int | None = None) -> None:
+        super().__init__(message if line is None else f"lab.toml line {line}: {message}")
+        self.line = line
+
+
+class VaultError(PortfolioLabError):
+    """The credential vault cannot be opened, read or written."""
+
+    exit_code = 2
+
+
+class LockHeldError(PortfolioLabError):
+    """Another process is doing this already."""
+
+    exit_code = 3
+
+
+# ---------------------------------------------------------------- arithmetic
+
+
+class WipedOutError(PortfolioLabError, ValueError):
+    """A period opens with equity at or below zero, so that its return has no meaning."""
+
+
+class ReturnsError(PortfolioLabError, ValueError):
+    """A series is not a series of daily returns: its index or its values contradict that."""
+
+
+# ---------------------------------------------------------------- the store
+
+
+class StoreError(PortfolioLabError):
+    """The store is missing, damaged or of another kind."""
+
+    exit_code = 4
+
+
+# ---------------------------------------------------------------- venues
+
+
+class VenueError(PortfolioLabError):
+    """A venue did not give a usable answer.
+
+    `code` is short and stable (it becomes the grade's reason and the cause of an alert):
+    "unreachable", "timeout", "rate_limited", "banned", "maintenance", "bad_shape",
+    "credentials", "permission", "clock", "venue_error".
+    """
+
+    code = "venue_error"
+    retryable = False
+
+    def __init__(self, message: str, *, venue: str = "", endpoint: str = "", venue_code: str = "") -> None:
+        super().__init__(message)
+        self.venue = venue
+        self.endpoint = endpoint
+        self.venue_code = venue_code
+
+
+class UnreachableError(VenueError):
+    """No answer at all: refused, reset, cut, or a 5xx."""
+
+    code = "unreachable"
+    retryable = True
+
+
+class DeadlineError(VenueError):
+    """The answer did not arrive within its deadline."""
+
+    code = "timeout"
+    retryable = True
+
+
+class RateLimitedError(VenueError):
+    """The venue asked us to wait; `retry_after` is in seconds when it said how long."""
+
+    code = "rate_limited"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        venue: str = "",
+        endpoint: str = "",
+        venue_code: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, venue=venue, endpoint=endpoint, venue_code=venue_code)
+        self.retry_after = retry_after
+
+
+class BannedError(RateLimitedError):
+    """The venue has closed its door to this address until a stated end."""
+
+    code = "banned"
+
+
+class MaintenanceError(VenueError):
+    """The venue says that it is being maintained."""
+
+    code = "maintenance"
+
+
+class AnswerShapeError(VenueError):
+    """An answer is not of its shape; `path` is the field that broke it. Never an empty balance."""
+
+    code = "bad_shape"
+
+    def __init__(self, message: str, *, venue: str = "", endpoint: str = "", path: str = "") -> None:
+        super().__init__(message, venue=venue, endpoint=endpoint)
+        self.path = path
+
+
+class CredentialsError(VenueError):
+    """The key is unknown, revoked, wrong or barred from this address. Trying again makes it worse."""
+
+    code = "credentials"
+
+
+class WalletRefusedError(VenueError):
+    """The key is good but may not read this wallet, or the wallet was never opened."""
+
+    code = "permission"
+
+
+class ClockSkewError(VenueError):
+    """The venue refused our time stamp even after the offset was measured anew."""
+
+    code = "clock"
+    retryable = True
