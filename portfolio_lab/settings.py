@@ -1,0 +1,387 @@
+"""lab.toml, read once, frozen and strict: what a lab is made of, without any secret.
+
+    reporting_currency = "USD"
+    interval_seconds = 60
+    alert_channels = []
+
+    [[accounts]]
+    user = "alice"
+    venue = "binance"
+    label = "main"
+
+A key that is unknown, misspelt or doubled is an error that names its line: a setting that is
+silently ignored is worse than one that is missing. Keys and secrets live in the vault.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from portfolio_lab.errors import BadInputError, ConfigError
+from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Wallet, check_name
+
+T = TypeVar("T")
+
+FILE_NAME = "lab.toml"
+CURRENCIES = ("USD", "USDT")
+SHORTEST_INTERVAL = 60
+LONGEST_INTERVAL = 300
+
+_TOP_KEYS: dict[str, type] = {
+    "reporting_currency": str,
+    "interval_seconds": int,
+    "allow_any_interval": bool,
+    "store_path": str,
+    "runs_path": str,
+    "vault_path": str,
+    "alert_channels": list,
+    "keep_days": int,
+    "users": list,
+    "accounts": list,
+}
+_ACCOUNT_KEYS: dict[str, type] = {"user": str, "venue": str, "label": str, "base_url": str, "wallets": list}
+_KIND_NAMES = {str: "text in quotes", int: "a whole number", bool: "true or false", list: "a list"}
+_SECRET_WORDS = ("secret", "passphrase", "password", "api_key", "apikey", "token")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One lab, as configured.
+
+    Paths that are given relative are taken from `root`. `interval_seconds` is the promised
+    cadence of sync; `keep_days` how long output notebooks are kept. `alert_channels` are
+    apprise addresses; they carry tokens, so no repr shows them.
+    """
+
+    root: Path
+    reporting_currency: str = "USD"
+    interval_seconds: int = SHORTEST_INTERVAL
+    store_path: Path = Path("store")
+    runs_path: Path = Path("runs")
+    vault_path: Path = Path("vault.json")
+    alert_channels: tuple[str, ...] = field(default=(), repr=False)
+    keep_days: int = 14
+    users: tuple[str, ...] = ()
+    accounts: tuple[Account, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("store_path", "runs_path", "vault_path"):
+            object.__setattr__(self, name, self.root / getattr(self, name))
+
+    def accounts_of(self, user: str) -> tuple[Account, ...]:
+        """Return the accounts of one user, in the order of lab.toml."""
+        return tuple(account for account in self.accounts if account.user == user)
+
+
+def load_settings(root: Path) -> Settings:
+    """Return the settings of the lab in folder `root`.
+
+    Raises:
+        ConfigError: there is no lab.toml, or something in it cannot be used; the message
+            names the line and what to write instead.
+    """
+    return settings_from_text(_read(root / FILE_NAME), root=root)
+
+
+def settings_from_text(text: str, *, root: Path) -> Settings:
+    """Return the settings that the text of a lab.toml describes, for a lab in folder `root`.
+
+    Raises:
+        ConfigError: something in the text cannot be used.
+    """
+    page = _Page(text)
+    table = _parse(page)
+    _check_keys(table, _TOP_KEYS, page, row=None)
+    accounts = _accounts(table.get("accounts", []), page)
+    return Settings(
+        root=root,
+        reporting_currency=_currency(table, page),
+        interval_seconds=check_interval(
+            table.get("interval_seconds", SHORTEST_INTERVAL),
+            any_allowed=table.get("allow_any_interval", False),
+            line=page.line("interval_seconds"),
+        ),
+        store_path=_path(table, "store_path", "store", page),
+        runs_path=_path(table, "runs_path", "runs", page),
+        vault_path=_path(table, "vault_path", "vault.json", page),
+        alert_channels=_texts(table.get("alert_channels", []), page.line("alert_channels"), what="alert_channels"),
+        keep_days=_keep_days(table, page),
+        users=_users(table, accounts, page),
+        accounts=accounts,
+    )
+
+
+def check_interval(seconds: int, *, any_allowed: bool = False, line: int | None = None) -> int:
+    """Return `seconds` when it is a cadence that may be promised, else raise ConfigError."""
+    longest = 86_400 if any_allowed else LONGEST_INTERVAL
+    shortest = 1 if any_allowed else SHORTEST_INTERVAL
+    if shortest <= seconds <= longest:
+        return seconds
+    remedy = "" if any_allowed else ", or set allow_any_interval = true if you mean it"
+    msg = f"an interval of {seconds} s is outside {shortest} to {longest} s: choose one inside{remedy}"
+    raise ConfigError(msg, line=line)
+
+
+def check_account(account: Account) -> Account:
+    """Return the account with its wallets filled in, or raise when it cannot be used.
+
+    Raises:
+        BadInputError: the venue is unknown, a name is not usable, a wallet is not one of
+            the venue's, or `base_url` is not a safe origin.
+    """
+    check_name(account.user, what="user")
+    check_name(account.label, what="label")
+    known = _venue_wallets(account.venue)
+    for wallet in account.wallets:
+        if wallet not in known:
+            msg = f"{account.venue} has no wallet {wallet.value!r}: it has {_listed(known)}"
+            raise BadInputError(msg)
+    _check_base_url(account.base_url)
+    return Account(account.user, account.venue, account.label, account.base_url, account.wallets or known)
+
+
+def wallets_from(names: Iterable[str], venue: str) -> tuple[Wallet, ...]:
+    """Return the wallets of these names, each once, or raise BadInputError with the nearest name."""
+    known = [wallet.value for wallet in _venue_wallets(venue)]
+    wallets = []
+    for name in names:
+        if name not in known:
+            msg = f"{venue} has no wallet {name!r}{_nearest(name, known)}: it has {_listed(known)}"
+            raise BadInputError(msg)
+        wallets.append(Wallet(name))
+    return tuple(dict.fromkeys(wallets))
+
+
+# ---------------------------------------------------------------- where a key stands
+
+
+class _Page:
+    """The text of lab.toml, and the line on which a key of it stands."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._lines: dict[tuple[int | None, str], int] = {}
+        self._starts: dict[int, int] = {}
+        self._scan()
+
+    def _scan(self) -> None:
+        # tomllib keeps no positions. A flat scan is exact for the files that `init` writes
+        # and only shifts a line number for exotic ones (inline tables, multi-line strings).
+        row: int | None = None
+        for number, line in enumerate(self.text.splitlines(), start=1):
+            if re.match(r"\s*\[\[\s*accounts\s*\]\]", line):
+                row = 0 if row is None else row + 1
+                self._starts[row] = number
+            elif header := re.match(r"\s*\[{1,2}\s*[\"']?([^\]\"'.\s]+)", line):
+                self._lines.setdefault((None, header[1]), number)
+            elif key := re.match(r"\s*[\"']?([A-Za-z0-9_-]+)[\"']?\s*[.=]", line):
+                self._lines.setdefault((row, key[1]), number)
+
+    def line(self, key: str, row: int | None = None) -> int | None:
+        """Return the line of a key, or of the account it belongs to, or None when neither is known."""
+        if row is None:
+            return self._lines.get((None, key))
+        return self._lines.get((row, key)) or self._starts.get(row) or self._lines.get((None, "accounts"))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        msg = f"no {FILE_NAME} in {path.parent}: run `portfolio-lab --lab {path.parent} init`, or name another folder"
+        raise ConfigError(msg) from None
+    except OSError as error:
+        msg = f"{path} cannot be read ({error.strerror}): check that it is a file and that you may read it"
+        raise ConfigError(msg) from None
+    except UnicodeDecodeError:
+        msg = f"{path} is not UTF-8 text: save it as UTF-8"
+        raise ConfigError(msg) from None
+
+
+def _parse(page: _Page) -> dict[str, Any]:
+    try:
+        return tomllib.loads(page.text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"at line (\d+)", str(error))
+        line = int(found[1]) if found else len(page.text.splitlines())
+        raise ConfigError(_syntax_message(str(error), page, line), line=line) from None
+
+
+def _syntax_message(problem: str, page: _Page, line: int | None) -> str:
+    text = page.text.splitlines()[line - 1] if line else ""
+    key = text.partition("=")[0].strip()
+    if "overwrite" in problem.lower() or "twice" in problem.lower() or "mutate" in problem.lower():
+        return f"{key!r} is given twice: keep one of them"
+    return f"this is not valid TOML ({problem.split(' (at')[0]}): compare it with the examples in docs/operations.md"
+
+
+# ---------------------------------------------------------------- checks of one key
+
+
+def _check_keys(table: Mapping[str, Any], kinds: Mapping[str, type], page: _Page, *, row: int | None) -> None:
+    for key, value in table.items():
+        line = page.line(key, row)
+        if key not in kinds:
+            raise ConfigError(_unknown_key(key, kinds), line=line)
+        if type(value) is not kinds[key]:
+            msg = f"{key} must be {_KIND_NAMES[kinds[key]]}"
+            raise ConfigError(msg, line=line)
+
+
+def _unknown_key(key: str, kinds: Iterable[str]) -> str:
+    if any(word in key.lower() for word in _SECRET_WORDS) or key.lower() == "key":
+        return f"{key!r} does not belong here: put keys into the vault with `portfolio-lab accounts add`"
+    return f"unknown key {key!r}{_nearest(key, kinds)}: the keys are {_listed(kinds)}"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name.lower(), list(known), n=1)
+    return f" (did you mean {nearest[0]!r}?)" if nearest else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(str(name) for name in names)
+
+
+def _currency(table: Mapping[str, Any], page: _Page) -> str:
+    currency: str = table.get("reporting_currency", "USD")
+    if currency in CURRENCIES:
+        return currency
+    msg = f"unknown reporting currency {currency!r}{_nearest_upper(currency)}: use {' or '.join(CURRENCIES)}"
+    raise ConfigError(msg, line=page.line("reporting_currency"))
+
+
+def _nearest_upper(name: str) -> str:
+    return f" (did you mean {name.upper()!r}?)" if name.upper() in CURRENCIES else ""
+
+
+def _keep_days(table: Mapping[str, Any], page: _Page) -> int:
+    days: int = table.get("keep_days", 14)
+    if days >= 1:
+        return days
+    msg = f"keep_days = {days}: keep output notebooks for at least 1 day"
+    raise ConfigError(msg, line=page.line("keep_days"))
+
+
+def _path(table: Mapping[str, Any], key: str, default: str, page: _Page) -> Path:
+    text: str = table.get(key, default)
+    if text.strip():
+        return Path(text).expanduser()
+    msg = f"{key} is empty: name a folder or leave the key out"
+    raise ConfigError(msg, line=page.line(key))
+
+
+def _texts(values: list[Any], line: int | None, *, what: str) -> tuple[str, ...]:
+    if all(isinstance(value, str) and value.strip() for value in values):
+        return tuple(values)
+    msg = f"{what} must be a list of texts in quotes, none of them empty"
+    raise ConfigError(msg, line=line)
+
+
+def _users(table: Mapping[str, Any], accounts: tuple[Account, ...], page: _Page) -> tuple[str, ...]:
+    line = page.line("users")
+    named = _texts(table.get("users", []), line, what="users")
+    for name in named:
+        _at_line(line, check_name, name, what="user")
+    doubled = [name for name, count in Counter(named).items() if count > 1]
+    if doubled:
+        msg = f"user {doubled[0]!r} is listed twice: keep one"
+        raise ConfigError(msg, line=line)
+    return tuple(dict.fromkeys((*named, *(account.user for account in accounts))))
+
+
+# ---------------------------------------------------------------- accounts
+
+
+def _accounts(rows: list[Any], page: _Page) -> tuple[Account, ...]:
+    accounts: dict[tuple[str, str, str], Account] = {}
+    for row, table in enumerate(rows):
+        account = _account(table, page, row)
+        if account.key in accounts:
+            msg = f"account {account.user} {account.name} is listed twice: keep one, or give one another label"
+            raise ConfigError(msg, line=page.line("", row))
+        accounts[account.key] = account
+    return tuple(accounts.values())
+
+
+def _account(table: Any, page: _Page, row: int) -> Account:  # noqa: ANN401 - what TOML gave, before it is checked
+    start = page.line("", row)
+    if not isinstance(table, dict):
+        msg = "accounts must be tables: write [[accounts]] and the account's keys below it"
+        raise ConfigError(msg, line=start)
+    _check_keys(table, _ACCOUNT_KEYS, page, row=row)
+    missing = [key for key in ("user", "venue", "label") if key not in table]
+    if missing:
+        msg = f"an account lacks {_listed(missing)}: every account needs user, venue and label"
+        raise ConfigError(msg, line=start)
+    return _checked_account(table, page, row)
+
+
+def _checked_account(table: Mapping[str, Any], page: _Page, row: int) -> Account:
+    venue: str = table["venue"]
+    _at_line(page.line("venue", row), _venue_wallets, venue)
+    for key in ("user", "label"):
+        _at_line(page.line(key, row), check_name, table[key], what=key)
+    line = page.line("wallets", row)
+    names = _texts(table.get("wallets", []), line, what="wallets")
+    wallets = _at_line(line, wallets_from, names, venue)
+    account = Account(table["user"], venue, table["label"], table.get("base_url"), wallets)
+    return _at_line(page.line("base_url", row), check_account, account)
+
+
+def _at_line(line: int | None, check: Callable[..., T], *args: object, **kwargs: object) -> T:
+    try:
+        return check(*args, **kwargs)
+    except ConfigError:
+        raise
+    except BadInputError as error:
+        raise ConfigError(str(error), line=line) from None
+
+
+def _venue_wallets(venue: str) -> tuple[Wallet, ...]:
+    if venue in VENUE_WALLETS:
+        return VENUE_WALLETS[venue]
+    msg = f"unknown venue {venue!r}{_nearest(venue, VENUE_WALLETS)}: the venues are {_listed(VENUE_WALLETS)}"
+    raise BadInputError(msg)
+
+
+def _check_base_url(base_url: str | None) -> None:
+    if base_url is None:
+        return
+    # The address itself is not repeated: someone may have put a password into it.
+    remedy = "write one origin, e.g. https://proxy.example or http://127.0.0.1:8900"
+    parts = _split(base_url, remedy)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        msg = f"base_url may hold no user, password, query or fragment: {remedy}"
+        raise BadInputError(msg)
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        msg = f"base_url is plain http to another machine, which would show your key on the way: {remedy}"
+        raise BadInputError(msg)
+
+
+def _split(base_url: str, remedy: str) -> SplitResult:
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(character.isspace() for character in base_url):
+        msg = f"base_url is not a web address: {remedy}"
+        raise BadInputError(msg)
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
