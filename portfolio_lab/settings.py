@@ -221,7 +221,8 @@ def _syntax_message(problem: str, page: _Page, line: int | None) -> str:
     key = text.partition("=")[0].strip()
     if "overwrite" in problem.lower() or "twice" in problem.lower() or "mutate" in problem.lower():
         return f"{key!r} is given twice: keep one of them"
-    return f"this is not valid TOML ({problem.split(' (at')[0]}): compare it with the examples in docs/operations.md"
+    reason = problem.partition(" (at")[0]
+    return f"this is not valid TOML ({reason}): compare it with the example in docs/operations.md"
 
 
 # ---------------------------------------------------------------- checks of one key
