@@ -1,0 +1,100 @@
+"""No spelling of a secret survives a log line, and innocent words do."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portfolio_lab.security import RedactingFormatter, redact, redaction, register_secret
+
+SECRET = "cAnary+/se cret=42"
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(redaction, "_spellings", set())
+    register_secret(SECRET)
+    yield
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        SECRET,
+        quote(SECRET, safe=""),
+        SECRET.encode().hex(),
+        base64.b64encode(SECRET.encode()).decode(),
+        base64.urlsafe_b64encode(SECRET.encode()).decode(),
+    ],
+)
+def test_every_spelling_is_hidden(spelt: str) -> None:
+    hidden = redact(f"before {spelt} after")
+    assert spelt not in hidden
+    assert "before" in hidden
+    assert "after" in hidden
+
+
+@pytest.mark.parametrize("lead", ["", "u", "us", "use", "user:"])
+def test_base64_of_a_longer_text_is_hidden(lead: str) -> None:
+    encoded = base64.b64encode(f"{lead}{SECRET}".encode()).decode()
+    assert "<hidden>" in redact(encoded)
+    assert encoded not in redact(encoded)
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("GET /api/v3/account?timestamp=1&signature=deadbeef01", "deadbeef01"),
+        ("{'X-MBX-APIKEY': 'abc123'}", "abc123"),
+        ("OK-ACCESS-PASSPHRASE: hunter2", "hunter2"),
+        ('{"OK-ACCESS-SIGN": "q1w2e3=="}', "q1w2e3"),
+        ("{'secret': 'topmost'}", "topmost"),
+        ("https://someone:letmein@example.org/x", "letmein"),
+    ],
+)
+def test_tell_tale_patterns_are_hidden_without_registration(text: str, gone: str) -> None:
+    assert gone not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["the passphrase is wrong or the file is damaged", "no passphrase: set it", "design=4"]
+)
+def test_ordinary_sentences_stay(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_a_traceback_with_a_chained_cause_is_redacted() -> None:
+    stream = io.StringIO()
+    written = logging.StreamHandler(stream)
+    written.setFormatter(RedactingFormatter("%(levelname)s %(message)s"))
+    logger = logging.Logger("test", logging.INFO)
+    logger.addHandler(written)
+    try:
+        try:
+            raise ValueError(SECRET)
+        except ValueError as cause:
+            msg = f"signature={SECRET}"
+            raise RuntimeError(msg) from cause
+    except RuntimeError:
+        logger.exception("it failed with %s", SECRET)
+    assert "ValueError" in stream.getvalue()
+    assert SECRET not in stream.getvalue()
+
+
+def test_short_values_do_not_blot_out_words() -> None:
+    register_secret("a")
+    assert redact("a balance") == "a balance"
+
+
+@given(st.text(min_size=12, max_size=40), st.binary(max_size=5), st.binary(max_size=5))
+def test_no_secret_survives_in_base64_wherever_it_stands(secret: str, lead: bytes, tail: bytes) -> None:
+    register_secret(secret)
+    encoded = base64.b64encode(lead + secret.encode() + tail).decode()
+    assert redact(encoded) != encoded
