@@ -1,0 +1,244 @@
+"""Exposure: what each underlying does to the book, netted across wallets, accounts and venues.
+
+The quantity that counts is the one whose price moves the book:
+
+    balance              quantity (net of debt; the margin balance in a margin wallet)
+    linear contract      signed base units
+    inverse contract     signed contracts x contract size / mark, in base units
+    COIN-M coin          margin balance + sum of the inverse contracts (not the wallet balance)
+
+Stablecoins and fiat count as 0 here; they are part of the allocation instead. Which price:
+an instrument's own value (`gross_instrument`, `position_exposure`) uses its own price - the
+venue's price for a balance, the position's own mark for a contract. Netting uses one price
+for each underlying, S x sum of quantities, so that a coin held against its own perpetual
+nets to exactly nothing whatever the basis between them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from portfolio_lab.engines.equity import Prices
+from portfolio_lab.models.accounts import Account
+from portfolio_lab.models.exposure import Exposure, UnderlyingExposure
+from portfolio_lab.models.holdings import Balance, ContractKind, Position, WalletReading
+
+STABLECOINS = frozenset(
+    [
+        "USDT",
+        "USDC",
+        "FDUSD",
+        "TUSD",
+        "BUSD",
+        "DAI",
+        "USDP",
+        "USDE",
+        "USD1",
+        "USDG",
+        "USDD",
+        "PYUSD",
+        "RLUSD",
+        "XUSD",
+        "BFUSD",
+        "RWUSD",
+        "BNFCR",
+        "LDUSDT",
+        "LDUSDC",
+        "EURI",
+        "AEUR",
+        "EURC",
+        "EURT",
+    ]
+)
+FIAT = frozenset(
+    [
+        "USD",
+        "EUR",
+        "GBP",
+        "JPY",
+        "CHF",
+        "AUD",
+        "CAD",
+        "NZD",
+        "SGD",
+        "HKD",
+        "BRL",
+        "TRY",
+        "ARS",
+        "MXN",
+        "COP",
+        "ZAR",
+        "UAH",
+        "PLN",
+        "CZK",
+        "RON",
+        "SEK",
+        "NOK",
+        "DKK",
+        "AED",
+        "INR",
+        "IDR",
+    ]
+)
+STAKED = {"WBETH": "ETH", "BETH": "ETH", "LDETH": "ETH", "LDBTC": "BTC", "BNSOL": "SOL"}
+"""Receipts that follow another asset; their ratio to it is the ratio of the two prices."""
+
+
+@dataclass(slots=True)
+class _Line:
+    quantity: Decimal = Decimal(0)
+    instruments: list[float] = field(default_factory=list)
+    # Price of the underlying by how far it is trusted: venues first, then the contracts' marks.
+    prices: dict[tuple[int, str], float] = field(default_factory=dict)
+
+
+def book_exposure(
+    readings: Sequence[tuple[Account, WalletReading]],
+    prices_by_venue: Mapping[str, Prices],
+    *,
+    equity: float | None,
+    currency: str,
+) -> Exposure:
+    """Exposure of one user's whole book in `currency`.
+
+        net of an underlying = S x sum of signed quantities
+        gross = long + short, after netting; gross_instrument = sum of notionals before netting
+
+    S is the venue's price of the underlying (the first venue by name that has one), else the
+    mark of a contract on it. Spot margin positions are not added: the coins and the debt that
+    they consist of are balances already.
+
+    Args:
+        readings: what each wallet said, with its account.
+        prices_by_venue: `{venue: {asset: Price}}` in `currency`.
+        equity: the user's equity, None when unknown.
+        currency: the reporting currency. Inverse contracts need the price of "USD" in it.
+
+    Returns:
+        Underlyings by falling notional. Where a price (or an option's delta) is missing, the
+        underlying and the totals are NaN: unknown, not flat. `gross_share` is gross / equity,
+        None where equity is unknown or not positive.
+    """
+    lines = _lines(readings, prices_by_venue, currency)
+    underlyings = sorted((_net(name, line) for name, line in lines.items()), key=_order)
+    long = math.fsum(_positive(line.net) for line in underlyings)
+    short = math.fsum(_positive(-line.net) for line in underlyings)
+    gross = long + short
+    return Exposure(
+        currency=currency,
+        underlyings=tuple(underlyings),
+        net=math.fsum(line.net for line in underlyings),
+        gross=gross,
+        gross_instrument=math.fsum(line.gross_instrument for line in underlyings),
+        long=long,
+        short=short,
+        gross_share=share(gross, equity),
+    )
+
+
+def position_exposure(position: Position, prices: Prices, *, currency: str) -> float | None:
+    """Signed exposure of one position at its own mark: + long, - short; None when unpriced.
+
+    Linear: quantity x mark x price of the settlement asset. Inverse: quantity x mark x price
+    of USD. An option's exposure needs its delta, which is not kept: None.
+    """
+    price = mark_price(position, prices, currency=currency)
+    return None if price is None else float(position.quantity) * price
+
+
+def position_pnl(position: Position, prices: Prices) -> float | None:
+    """Open PnL of one position in the reporting currency; None when its settlement asset has no price."""
+    if not position.unrealised_pnl:
+        return 0.0
+    settle = prices.get(position.settle_asset)
+    return None if settle is None else float(position.unrealised_pnl) * settle.price
+
+
+def mark_price(position: Position, prices: Prices, *, currency: str) -> float | None:
+    """The position's mark in the reporting currency per base unit; None when it cannot be converted."""
+    if position.kind is ContractKind.OPTION:
+        return None
+    quote = "USD" if position.kind is ContractKind.INVERSE else position.settle_asset
+    rate = 1.0 if quote == currency else _price(prices, quote)
+    return None if rate is None else float(position.mark_price) * rate
+
+
+def share(amount: float, equity: float | None) -> float | None:
+    """Amount / equity, a fraction; None where either is unknown or equity is not positive."""
+    if equity is None or not equity > 0 or math.isnan(amount):
+        return None
+    return amount / equity
+
+
+def is_exposed(asset: str) -> bool:
+    """Whether holding the asset is a bet on a price: False for stablecoins and fiat."""
+    return asset not in STABLECOINS and asset not in FIAT
+
+
+def _price(prices: Prices, asset: str) -> float | None:
+    price = prices.get(asset)
+    return None if price is None else price.price
+
+
+def _lines(
+    readings: Sequence[tuple[Account, WalletReading]], prices_by_venue: Mapping[str, Prices], currency: str
+) -> dict[str, _Line]:
+    lines: dict[str, _Line] = defaultdict(_Line)
+    for account, reading in readings:
+        prices = prices_by_venue.get(account.venue, {})
+        for balance in reading.balances:
+            if balance.quantity and is_exposed(balance.asset):
+                _add_balance(lines, balance, account.venue, prices)
+        for position in reading.positions:
+            if position.quantity and position.kind is not ContractKind.MARGIN:
+                _add_position(lines, position, account.venue, prices, currency)
+    return lines
+
+
+def _add_balance(lines: dict[str, _Line], balance: Balance, venue: str, prices: Prices) -> None:
+    underlying = STAKED.get(balance.asset, balance.asset)
+    own, followed = _price(prices, balance.asset), _price(prices, underlying)
+    line = lines[underlying]
+    if followed is not None:
+        line.prices[0, venue] = followed
+    if own is None or followed is None:
+        line.instruments.append(math.nan)
+        return
+    ratio = Decimal(1) if underlying == balance.asset else Decimal(own) / Decimal(followed)
+    line.quantity += balance.quantity * ratio
+    line.instruments.append(abs(float(balance.quantity) * own))
+
+
+def _add_position(lines: dict[str, _Line], position: Position, venue: str, prices: Prices, currency: str) -> None:
+    line = lines[position.underlying]
+    spot, mark = _price(prices, position.underlying), mark_price(position, prices, currency=currency)
+    if spot is not None:
+        line.prices[0, venue] = spot
+    if mark is None:
+        line.instruments.append(math.nan)
+        return
+    line.prices.setdefault((1, position.instrument), mark)
+    line.quantity += position.quantity
+    line.instruments.append(abs(float(position.quantity) * mark))
+
+
+def _net(underlying: str, line: _Line) -> UnderlyingExposure:
+    gross_instrument = math.fsum(line.instruments)
+    price = line.prices[min(line.prices)] if line.prices else math.nan
+    # A part without a price makes the whole underlying unknown, whatever the rest says.
+    net = math.nan if math.isnan(gross_instrument) else float(line.quantity) * price
+    return UnderlyingExposure(underlying, float(line.quantity), net, gross_instrument)
+
+
+def _positive(amount: float) -> float:
+    # max() would turn NaN into 0 or not, depending on the order of its arguments.
+    return amount if math.isnan(amount) else max(amount, 0.0)
+
+
+def _order(line: UnderlyingExposure) -> tuple[bool, float, str]:
+    unknown = math.isnan(line.gross_instrument)
+    return unknown, 0.0 if unknown else -line.gross_instrument, line.underlying
