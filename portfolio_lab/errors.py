@@ -64,6 +64,12 @@ class StoreError(PortfolioLabError):
     exit_code = 4
 
 
+class MissingStoreError(BadInputError, StoreError):
+    """There is no store where one was expected: the path is wrong, or none was made yet."""
+
+    exit_code = 2
+
+
 # ---------------------------------------------------------------- venues
 
 

@@ -1,0 +1,9 @@
+"""Facts on disk: append, read, fold, verify. Knows schemas, knows no finance."""
+
+from __future__ import annotations
+
+from portfolio_lab.store.files import Files
+from portfolio_lab.store.records import Commit, StoredFile
+from portfolio_lab.store.store import Store
+
+__all__ = ["Commit", "Files", "Store", "StoredFile"]

@@ -1,0 +1,143 @@
+"""The log of commit records, read as cheaply as immutability allows.
+
+`log/<day>/a-<HHMMSS>-<sync_id>.json` is one commit, `log/<day>/f-<sequence>.json` one fold, and
+`day` is the UTC day of the commit's slot. The store holds exactly the files that records add,
+less those that folds remove. A record never changes, so each is parsed once a process; a day's
+folder is listed again only when its modification time moved.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from portfolio_lab.store.files import Files
+from portfolio_lab.store.records import Commit, Fold, StoredFile, commit_from_bytes, fold_from_bytes
+
+_SETTLED_NS = 2_000_000_000
+"""A folder's time stamp is coarse: one younger than this may hide a later change."""
+
+
+def day_of(slot: datetime) -> str:
+    """Return the UTC day of a slot as YYYY-MM-DD."""
+    return slot.strftime("%Y-%m-%d")
+
+
+def append_name(slot: datetime, sync_id: str) -> str:
+    """Return the file name of the commit of `sync_id` at `slot`."""
+    return f"a-{slot.strftime('%H%M%S')}-{sync_id}.json"
+
+
+def fold_name(sequence: int) -> str:
+    """Return the file name of a day's fold number `sequence`."""
+    return f"f-{sequence:06d}.json"
+
+
+@dataclass(slots=True)
+class LogDay:
+    """One day's folder as it was last listed."""
+
+    day: str
+    names: frozenset[str] = frozenset()
+    settled_ns: int = -1
+    commits: dict[str, Commit] = field(default_factory=dict)
+    folds: dict[str, Fold] = field(default_factory=dict)
+    live: tuple[StoredFile, ...] = ()
+
+    def covered(self) -> set[str]:
+        """Return the names of the append records that some fold stands in for."""
+        return {name for fold in self.folds.values() for name in fold.records}
+
+    def uncovered(self) -> list[str]:
+        """Return the names of the append records that no fold stands in for, sorted."""
+        covered = self.covered()
+        return sorted(name for name in self.names if name.startswith("a-") and name not in covered)
+
+    def next_sequence(self) -> int:
+        """Return the number that the day's next fold must win."""
+        return 1 + max((fold.sequence for fold in self.folds.values()), default=0)
+
+
+class Log:
+    """The commit records below `root/log`."""
+
+    def __init__(self, root: Path, files: Files) -> None:
+        self._root = root / "log"
+        self._files = files
+        self._days: dict[str, LogDay] = {}
+
+    def path(self, slot: datetime, sync_id: str) -> Path:
+        """Return where the commit of `sync_id` at `slot` stands, if it was made."""
+        return self._root / day_of(slot) / append_name(slot, sync_id)
+
+    def folder(self, day: str) -> Path:
+        """Return the folder of a day's records."""
+        return self._root / day
+
+    def load(self, path: Path) -> Commit:
+        """Return the commit at `path`; StoreError when it is damaged."""
+        return commit_from_bytes(self._files.read(path), f"commit record {path}")
+
+    def days(self) -> list[LogDay]:
+        """Return every day, oldest first, as it stands now."""
+        return [self._refreshed(name) for name in self._files.names(self._root) if not name.startswith(".")]
+
+    def day(self, day: str) -> LogDay:
+        """Return one day as it stands now; without names when nothing was committed."""
+        if not self._files.exists(self.folder(day)):
+            return LogDay(day)
+        return self._refreshed(day)
+
+    def live(self) -> Iterator[StoredFile]:
+        """Yield every file that the store holds, oldest day first."""
+        for day in self.days():
+            yield from day.live
+
+    def commits(self) -> list[Commit]:
+        """Return every commit, oldest slot first, those inside folds too."""
+        found = []
+        for day in self.days():
+            names = sorted(name for name in day.names if name.startswith("a-"))
+            found += [self.commit(day, name) for name in names]
+        return sorted(found, key=lambda commit: (commit.slot, commit.known_at, commit.sync_id))
+
+    def commit(self, day: LogDay, name: str) -> Commit:
+        """Return one commit of a day, parsed at most once."""
+        if name not in day.commits:
+            day.commits[name] = self.load(self.folder(day.day) / name)
+        return day.commits[name]
+
+    def _refreshed(self, day: str) -> LogDay:
+        known = self._days.setdefault(day, LogDay(day))
+        folder = self.folder(day)
+        changed_ns = self._files.modified_ns(folder)
+        if known.settled_ns == changed_ns:
+            return known
+        settled = time.time_ns() - changed_ns > _SETTLED_NS
+        names = frozenset(name for name in self._files.names(folder) if name.startswith(("a-", "f-")))
+        if names != known.names:
+            self._parse(known, names)
+        known.settled_ns = changed_ns if settled else -1
+        return known
+
+    def _parse(self, known: LogDay, names: frozenset[str]) -> None:
+        for name in sorted(names - known.folds.keys()):
+            if name.startswith("f-"):
+                path = self.folder(known.day) / name
+                known.folds[name] = fold_from_bytes(self._files.read(path), f"fold record {path}")
+        before, known.names = known.names, names
+        try:
+            known.live = tuple(self._live(known))
+        except BaseException:
+            known.names = before  # a record that could not be read is met again by the next reader
+            raise
+
+    def _live(self, day: LogDay) -> Iterator[StoredFile]:
+        removed = {path for fold in day.folds.values() for path in fold.removes}
+        for name in sorted(day.folds):
+            yield from (added for added in day.folds[name].adds if added.path not in removed)
+        for name in day.uncovered():
+            yield from self.commit(day, name).files

@@ -1,0 +1,156 @@
+"""Rows of one table to the bytes of one parquet file and back, checked strictly both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from portfolio_lab.errors import StoreError
+from portfolio_lab.models.tables import Table
+
+COMMITTED_AT = pa.field("committed_at", pa.timestamp("us", tz="UTC"), nullable=False)
+"""Extra last column of sealed files of a `latest` table: of one key, the newest row counts."""
+
+_VERSION_KEY = b"portfolio_lab.schema_version"
+_TABLE_KEY = b"portfolio_lab.table"
+
+
+def checked(table: Table, rows: pa.Table) -> pa.Table:
+    """Return `rows` in the column order of the schema.
+
+    Nothing is cast: StoreError names the first column that is missing, unknown, of another
+    type, or null where the schema allows no null.
+    """
+    given, expected = set(rows.column_names), set(table.schema.names)
+    if len(rows.column_names) != len(given):
+        raise StoreError(f"{table.name}: a column is given twice")
+    for name in table.schema.names:
+        if name not in given:
+            raise StoreError(f"{table.name}: column {name!r} is missing")
+    for name in rows.column_names:
+        if name not in expected:
+            raise StoreError(f"{table.name}: column {name!r} is not in the schema (version {table.version})")
+    for column in table.schema:
+        _check_column(table, column, rows.column(column.name))
+    return pa.Table.from_arrays([rows.column(name) for name in table.schema.names], schema=table.schema)
+
+
+def _check_column(table: Table, expected: pa.Field[Any], values: pa.ChunkedArray[Any]) -> None:
+    if values.type != expected.type:
+        raise StoreError(
+            f"{table.name}: column {expected.name!r} is {values.type}, the schema says {expected.type}; "
+            "the store casts nothing, build the rows with the schema in models.tables"
+        )
+    if not expected.nullable and values.null_count:
+        raise StoreError(f"{table.name}: column {expected.name!r} has {values.null_count} null(s); it must have none")
+
+
+def encoded(table: Table, rows: pa.Table) -> bytes:
+    """Return the parquet file of `rows`: zstd, plain floats, dictionaries for text, page checksums."""
+    sink = pa.BufferOutputStream()
+    texts = [column.name for column in rows.schema if pa.types.is_string(column.type)]
+    # The Arrow schema is left out: every type here survives without it, and a one-row file is half as big.
+    with pq.ParquetWriter(
+        sink,
+        rows.schema.remove_metadata(),
+        compression="zstd",
+        use_dictionary=texts,  # type: ignore[arg-type]  # a list of columns is documented, the stubs lag behind
+        write_page_checksum=True,
+        store_schema=False,
+    ) as writer:
+        writer.write_table(rows)
+        writer.add_key_value_metadata(
+            {_TABLE_KEY.decode(): table.name, _VERSION_KEY.decode(): str(table.version)},
+        )
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def decoded(
+    table: Table,
+    content: bytes,
+    where: str,
+    *,
+    rows: int,
+    columns: Sequence[str] | None = None,
+    filters: pc.Expression | None = None,
+) -> pa.Table:
+    """Return the rows of a stored file with the columns of today's schema.
+
+    A column that came after the file was written reads as null. StoreError when the file says
+    another table, a newer schema, another number of rows, or is no parquet.
+    """
+    try:
+        reader = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        _check_metadata(table, reader, where, rows)
+        stored = [
+            name for name in (columns or [*table.schema.names, COMMITTED_AT.name]) if name in reader.schema_arrow.names
+        ]
+        if filters is None:
+            return conformed(table, reader.read(columns=stored), columns)
+        found = pq.read_table(
+            pa.BufferReader(content), columns=stored, filters=filters, page_checksum_verification=True
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{where} cannot be read as parquet: {error}") from error
+    return conformed(table, found, columns)
+
+
+def _check_metadata(table: Table, reader: pq.ParquetFile, where: str, rows: int) -> None:
+    metadata = reader.metadata.metadata or {}
+    version = int(metadata.get(_VERSION_KEY, b"0"))
+    if metadata.get(_TABLE_KEY, b"").decode() != table.name or reader.metadata.num_rows != rows:
+        raise StoreError(f"{where} is not the file that was committed under this name. Restore it from a backup.")
+    if version > table.version:
+        raise StoreError(f"{where} has schema version {version}; this portfolio-lab knows {table.version}. Upgrade it.")
+
+
+def conformed(table: Table, rows: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return `rows` with the fields of the schema; what an older file lacks is null."""
+    wanted = [table.schema.field(name) for name in (columns or table.schema.names) if name != COMMITTED_AT.name]
+    if COMMITTED_AT.name in rows.column_names:
+        wanted.append(COMMITTED_AT)
+    present = set(rows.column_names)
+    fields = [column if column.name in present else column.with_nullable(True) for column in wanted]
+    for column in fields:
+        if column.name in present and rows.schema.field(column.name).type != column.type:
+            raise StoreError(
+                f"{table.name}: stored column {column.name!r} is not {column.type}; restore it from a backup"
+            )
+    arrays = [
+        rows.column(column.name) if column.name in present else pa.nulls(rows.num_rows, column.type)
+        for column in fields
+    ]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def joined(table: Table, parts: Sequence[pa.Table], columns: Sequence[str] | None = None) -> pa.Table:
+    """Return all `parts` as one table; a field is nullable when it is so in any part."""
+    if not parts:
+        return conformed(table, table.schema.empty_table(), columns)
+    first = parts[0].schema
+    fields = [
+        first.field(i).with_nullable(any(part.schema.field(i).nullable for part in parts)) for i in range(len(first))
+    ]
+    schema = pa.schema(fields)
+    return pa.concat_tables([pa.Table.from_arrays(part.columns, schema=schema) for part in parts]).combine_chunks()
+
+
+def time_column(table: Table) -> str:
+    """Return the column that places a row in time: slot, else at, else day."""
+    return next(name for name in ("slot", "at", "day") if name in table.schema.names)
+
+
+def span(table: Table, rows: pa.Table) -> tuple[str, str]:
+    """Return the least and the greatest time in `rows` as ISO 8601 text."""
+    times = rows.column(time_column(table))
+    return _text(pc.min(times).as_py()), _text(pc.max(times).as_py())
+
+
+def _text(value: date | datetime | None) -> str:
+    return "" if value is None else value.isoformat()

@@ -1,0 +1,263 @@
+"""Rows out of committed files: verified once a process, kept in memory while they are small."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from portfolio_lab.errors import BadInputError, StoreError
+from portfolio_lab.models.tables import Table
+from portfolio_lab.store.files import Files
+from portfolio_lab.store.log import Log
+from portfolio_lab.store.parquet import COMMITTED_AT, decoded, joined, time_column
+from portfolio_lab.store.records import StoredFile, instant
+
+_SMALL = 1_000_000
+"""Files up to this many bytes are kept decoded; larger ones are read with the question's filter."""
+
+_CACHE_BYTES = 256_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a reader asked of one table; `since` and `until` are aware UTC, half-open."""
+
+    table: Table
+    users: tuple[str, ...] | None
+    since: datetime | None
+    until: datetime | None
+    columns: tuple[str, ...] | None
+
+    def time_in_key(self) -> bool:
+        """Return whether two rows of one key always have the same time."""
+        return not self.table.latest or time_column(self.table) in self.table.key
+
+    def touches(self, stored: StoredFile) -> bool:
+        """Return whether a file may hold a row that the answer needs."""
+        if not self.time_in_key() or not stored.first:
+            return True
+        before = self.until is not None and _bound(stored.first) >= self.until
+        after = self.since is not None and _bound(stored.last) < self.since
+        return not (before or after)
+
+    def filters(self) -> pc.Expression | None:
+        """Return the rows wanted as an Arrow expression; None for all."""
+        parts = [] if self.users is None else [pc.field("user").isin(list(self.users))]
+        return _all([*parts, *self._times()])
+
+    def scan_filters(self) -> pc.Expression | None:
+        """Return the part of `filters` that cannot hide a row which supersedes another."""
+        parts = [] if self.users is None else [pc.field("user").isin(list(self.users))]
+        return _all([*parts, *(self._times() if self.time_in_key() else [])])
+
+    def scan_columns(self) -> list[str]:
+        """Return the columns that must be read to answer: those asked for, key and time."""
+        if self.columns is None:
+            return list(self.table.schema.names)
+        needed = {*self.columns, *self.table.key, time_column(self.table)}
+        return [name for name in self.table.schema.names if name in needed]
+
+    def _times(self) -> list[pc.Expression]:
+        column = time_column(self.table)
+        kind = self.table.schema.field(column).type
+        place = pc.field(column)
+        if pa.types.is_date(kind):
+            place = place.cast(pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))
+        bounds = []
+        if self.since is not None:
+            bounds.append(place >= pa.scalar(self.since, pa.timestamp("us", tz="UTC")))
+        if self.until is not None:
+            bounds.append(place < pa.scalar(self.until, pa.timestamp("us", tz="UTC")))
+        return bounds
+
+
+def asked(
+    table: Table,
+    users: Iterable[str] | str | None,
+    since: date | datetime | None,
+    until: date | datetime | None,
+    columns: Iterable[str] | None,
+) -> Question:
+    """Return the question, checked; BadInputError says what cannot be asked of this table."""
+    names = None if columns is None else tuple(columns)
+    for name in names or ():
+        if name not in table.schema.names:
+            raise BadInputError(f"{table.name} has no column {name!r}; it has {', '.join(table.schema.names)}")
+    if users is not None and "user" not in table.schema.names:
+        raise BadInputError(f"{table.name} has no users; leave `users` out")
+    wanted = None if users is None else ((users,) if isinstance(users, str) else tuple(users))
+    first, last = _moment(since, "since"), _moment(until, "until")
+    if first is not None and last is not None and first > last:
+        raise BadInputError(f"since {first.isoformat()} is after until {last.isoformat()}")
+    return Question(table, wanted, first, last, names)
+
+
+def _moment(value: date | datetime | None, name: str) -> datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        return datetime.combine(value, time.min, UTC)
+    if value.utcoffset() is None:
+        raise BadInputError(f"{name}={value.isoformat()} has no time zone; give an instant in UTC")
+    return value.astimezone(UTC)
+
+
+def _bound(text: str) -> datetime:
+    return instant(text) if "T" in text else datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _all(parts: Sequence[pc.Expression]) -> pc.Expression | None:
+    whole: pc.Expression | None = None
+    for part in parts:
+        whole = part if whole is None else whole & part
+    return whole
+
+
+class Reader:
+    """Answers questions over the files that the log names."""
+
+    def __init__(self, root: Path, files: Files, log: Log, tables: Mapping[str, Table]) -> None:
+        self._root = root
+        self._files = files
+        self._log = log
+        self._tables = tables
+        self._verified: set[str] = set()
+        self._loaded: OrderedDict[str, pa.Table] = OrderedDict()
+        self._loaded_bytes = 0
+
+    def live(self, table: str) -> list[StoredFile]:
+        """Return the files of one table, oldest day first."""
+        return [stored for stored in self._log.live() if stored.table == table]
+
+    def rows(self, question: Question) -> pa.Table:
+        """Return the rows asked for, sorted by key.
+
+        A fold may remove a file between the listing and the reading: then the log is read
+        again, and names the file that took its place.
+        """
+        for attempt in (1, 2, 3):
+            try:
+                return self._answer(question)
+            except FileNotFoundError as error:
+                if attempt == 3:  # noqa: PLR2004 - the third listing names it still: it is lost, not folded
+                    raise StoreError(
+                        f"{question.table.name}: {_relative(error, self._root)} is missing, though a commit names it. "
+                        "Restore it from a backup; without one, move its record out of log/ to go on without it."
+                    ) from error
+            except OSError as error:
+                raise StoreError(f"{question.table.name}: cannot read the store at {self._root}: {error}") from error
+        raise AssertionError  # pragma: no cover - the loop returns or raises
+
+    def check(self, stored: StoredFile) -> str:
+        """Return what is wrong with a file on the disk now; empty when it is whole."""
+        try:
+            self._bytes(stored, trusted=False)
+        except StoreError as error:
+            return str(error)
+        except OSError as error:
+            return f"{stored.path}: {error.strerror or error}"
+        return ""
+
+    def load(
+        self, stored: StoredFile, filters: pc.Expression | None = None, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Return the rows of one file, verified; a large file is filtered as it is read."""
+        known = self._loaded.get(stored.path)
+        if known is not None:
+            return _filtered(known, filters)
+        content = self._bytes(stored, trusted=stored.path in self._verified)
+        table, where = self._tables[stored.table], _where(stored)
+        if stored.size > _SMALL:
+            extended = None if columns is None else [*columns, COMMITTED_AT.name]
+            return decoded(table, content, where, rows=stored.rows, columns=extended, filters=filters)
+        whole = decoded(table, content, where, rows=stored.rows)
+        self._keep(stored.path, whole)
+        return _filtered(whole, filters)
+
+    def _answer(self, question: Question) -> pa.Table:
+        filters, columns = question.scan_filters(), question.scan_columns()
+        parts: Iterator[pa.Table] = (
+            self._part(stored, filters, columns, question.table)
+            for stored in self.live(question.table.name)
+            if question.touches(stored)
+        )
+        rows = joined(question.table, [part for part in parts if part.num_rows], columns)
+        if question.table.latest:
+            rows = newest(question.table, rows)
+        rows = _filtered(rows, question.filters())
+        rows = rows.sort_by([(name, "ascending") for name in question.table.key])
+        return rows if question.columns is None else rows.select(list(question.columns))
+
+    def _part(self, stored: StoredFile, filters: pc.Expression | None, columns: list[str], table: Table) -> pa.Table:
+        rows = self.load(stored, filters, columns)
+        return rows.select(columns) if not table.latest else stamped(rows, stored).select([*columns, COMMITTED_AT.name])
+
+    def _bytes(self, stored: StoredFile, *, trusted: bool) -> bytes:
+        if stored.schema_version > self._tables[stored.table].version:
+            raise StoreError(
+                f"{_where(stored)} has schema version {stored.schema_version}; "
+                f"this portfolio-lab knows {self._tables[stored.table].version}. Upgrade it."
+            )
+        content = self._files.read(self._root / stored.path)
+        if trusted:
+            return content
+        if len(content) != stored.size or hashlib.sha256(content).hexdigest() != stored.sha256:
+            raise StoreError(
+                f"{_where(stored)} is damaged: it is not what was committed. Restore it from a backup; "
+                "without one, move its record out of log/ to go on without that cycle."
+            )
+        self._verified.add(stored.path)
+        return content
+
+    def _keep(self, path: str, rows: pa.Table) -> None:
+        self._loaded[path] = rows
+        self._loaded_bytes += rows.nbytes
+        while self._loaded_bytes > _CACHE_BYTES:
+            _, oldest = self._loaded.popitem(last=False)
+            self._loaded_bytes -= oldest.nbytes
+
+
+def stamped(rows: pa.Table, stored: StoredFile) -> pa.Table:
+    """Return `rows` with the column that says when each was committed."""
+    if COMMITTED_AT.name in rows.column_names:
+        return rows
+    stamps = pa.repeat(pa.scalar(stored.known_at, COMMITTED_AT.type), rows.num_rows)
+    return rows.append_column(COMMITTED_AT, stamps)
+
+
+def newest(table: Table, rows: pa.Table) -> pa.Table:
+    """Return of each key the row that was committed last, without the stamp column."""
+    return last_of_key(table, rows).drop_columns([COMMITTED_AT.name]) if rows.num_rows else _unstamped(rows)
+
+
+def last_of_key(table: Table, rows: pa.Table) -> pa.Table:
+    """Return of each key the row that was committed last, with its stamp."""
+    ordered = rows.sort_by([(COMMITTED_AT.name, "ascending")])
+    numbered = ordered.select(list(table.key)).append_column("row", pa.array(range(ordered.num_rows), pa.int64()))
+    places = numbered.group_by(list(table.key)).aggregate([("row", "max")]).column("row_max")
+    return ordered.take(places)
+
+
+def _unstamped(rows: pa.Table) -> pa.Table:
+    return rows.drop_columns([COMMITTED_AT.name]) if COMMITTED_AT.name in rows.column_names else rows
+
+
+def _filtered(rows: pa.Table, filters: pc.Expression | None) -> pa.Table:
+    return rows if filters is None else rows.filter(filters)
+
+
+def _where(stored: StoredFile) -> str:
+    day = stored.path.split("/")[2].partition("=")[2]
+    return f"table {stored.table}, day {day}: file {stored.path}"
+
+
+def _relative(error: FileNotFoundError, root: Path) -> str:
+    path = Path(str(error.filename or "a file"))
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -1,0 +1,162 @@
+"""Commit records: the small JSON files that alone decide what the store holds.
+
+A record is written whole, synced, and then linked under its final name if that name is free.
+It carries a checksum of its own content, so a flipped bit is found before it is believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from portfolio_lab.errors import StoreError
+
+RECORD_FORMAT = 1
+
+_Record = TypeVar("_Record")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One immutable parquet file that a record names.
+
+    `path` is relative to the store and uses '/'; `size` is in bytes; `first` and `last` are the
+    least and greatest value of the table's time column, as ISO 8601 text, empty where unknown;
+    `known_at` is when the newest commit inside was made.
+    """
+
+    table: str
+    path: str
+    rows: int
+    size: int
+    sha256: str
+    schema_version: int
+    first: str
+    last: str
+    known_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one cycle added to all tables at once.
+
+    `rows` counts the rows of each table, also of those that were empty. `is_new` is False when
+    the same sync id and slot had been committed before: then nothing was written.
+    """
+
+    sync_id: str
+    slot: datetime
+    writer: str
+    known_at: datetime
+    rows: dict[str, int] = field(hash=False)
+    files: tuple[StoredFile, ...]
+    is_new: bool = True
+
+    def repeated(self) -> Commit:
+        """Return the same commit, marked as one that was there before."""
+        return replace(self, is_new=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One step in which many files of a closed day became few.
+
+    `records` names the append records whose files are all inside; `removes` holds the paths
+    that the `adds` supersede.
+    """
+
+    day: str
+    sequence: int
+    known_at: datetime
+    records: tuple[str, ...]
+    removes: tuple[str, ...]
+    adds: tuple[StoredFile, ...]
+
+
+def record_bytes(record: Commit | Fold) -> bytes:
+    """Return the record as it is stored, checksum included."""
+    content = {"format": RECORD_FORMAT, "kind": type(record).__name__.lower(), **asdict(record)}
+    content.pop("is_new", None)
+    body = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain)
+    return record_text(_digest(body), body)
+
+
+def commit_from_bytes(content: bytes, where: str) -> Commit:
+    """Return the commit that `content` holds; StoreError naming `where` when it is damaged."""
+    return _checked(content, where, "commit", _commit)
+
+
+def fold_from_bytes(content: bytes, where: str) -> Fold:
+    """Return the fold that `content` holds; StoreError naming `where` when it is damaged."""
+    return _checked(content, where, "fold", _fold)
+
+
+def _checked(content: bytes, where: str, kind: str, build: Callable[[dict[str, Any]], _Record]) -> _Record:
+    try:
+        outer = json.loads(content)
+        record = outer["record"]
+        body = json.dumps(record, sort_keys=True, separators=(",", ":"))
+        whole = outer["sha256"] == _digest(body) and record_text(outer["sha256"], body) == content
+    except (ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise StoreError(
+            f"{where} is damaged. Restore it from a backup; without one, move it out of log/ "
+            "to go on without what it committed."
+        )
+    if record.get("format") != RECORD_FORMAT or record.get("kind") != kind:
+        raise StoreError(
+            f"{where} was written by another version of portfolio-lab. Install that version or a newer one."
+        )
+    return build(record)
+
+
+def record_text(digest: str, body: str) -> bytes:
+    """Return the stored form of a record's body: byte for byte the only one that is accepted."""
+    return f'{{"sha256":"{digest}","record":{body}}}'.encode()
+
+
+def _stored_file(row: dict[str, Any]) -> StoredFile:
+    return StoredFile(**{**row, "known_at": instant(row["known_at"])})
+
+
+def _commit(record: dict[str, Any]) -> Commit:
+    return Commit(
+        sync_id=record["sync_id"],
+        slot=instant(record["slot"]),
+        writer=record["writer"],
+        known_at=instant(record["known_at"]),
+        rows=record["rows"],
+        files=tuple(map(_stored_file, record["files"])),
+    )
+
+
+def _fold(record: dict[str, Any]) -> Fold:
+    return Fold(
+        day=record["day"],
+        sequence=record["sequence"],
+        known_at=instant(record["known_at"]),
+        records=tuple(record["records"]),
+        removes=tuple(record["removes"]),
+        adds=tuple(map(_stored_file, record["adds"])),
+    )
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    message = f"cannot store a {type(value).__name__} in a commit record"
+    raise TypeError(message)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def instant(text: str) -> datetime:
+    """Return the aware UTC instant that `text` states."""
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,0 +1,200 @@
+"""The store: facts on disk, appended atomically, read by whoever needs them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from portfolio_lab.errors import BadInputError, MissingStoreError, StoreError
+from portfolio_lab.models.tables import TABLES, Table
+from portfolio_lab.store.commit import Committer, check_slot, check_sync_id
+from portfolio_lab.store.files import Files
+from portfolio_lab.store.log import Log
+from portfolio_lab.store.query import answer
+from portfolio_lab.store.reading import Reader, asked
+from portfolio_lab.store.records import Commit
+
+STORE_FORMAT = 1
+_MARKER = "store.json"
+_KIND = "portfolio-lab store"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Store:
+    """One folder of immutable parquet files and the log that says which of them count.
+
+    Any number of processes may read and commit at the same time. Reading needs no right to
+    write. One object may be shared by threads that read.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        files: Files | None = None,
+        tables: Mapping[str, Table] = TABLES,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.root = root
+        self._files = files or Files()
+        self._tables = tables
+        self._clock = clock
+        self._log = Log(root, self._files)
+        self._reader = Reader(root, self._files, self._log, tables)
+        self._committer = Committer(root, self._files, self._log, tables, clock)
+
+    @classmethod
+    def create(cls, path: Path | str, *, files: Files | None = None) -> Store:
+        """Return a new, empty store in the folder `path`, which is made where it is missing.
+
+        Raises:
+            BadInputError: the folder holds something already.
+            StoreError: the folder cannot be written.
+        """
+        root, port = Path(path).absolute(), files or Files()
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            _check_empty(root, port)
+            _write_marker(root, port)
+        except OSError as error:
+            raise StoreError(f"cannot create a store at {root}: {error.strerror or error}") from error
+        return cls(root, files=port)
+
+    @classmethod
+    def open(cls, path: Path | str, *, files: Files | None = None, tables: Mapping[str, Table] = TABLES) -> Store:
+        """Return the store at `path`. Nothing is written.
+
+        Raises:
+            MissingStoreError: there is none.
+            StoreError: the folder is no store, or one of a newer portfolio-lab.
+        """
+        root, port = Path(path).absolute(), files or Files()
+        try:
+            marker = port.read(root / _MARKER)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise MissingStoreError(f"there is no store at {root}; make one with `portfolio-lab init`") from error
+        except OSError as error:
+            raise StoreError(f"cannot read the store at {root}: {error.strerror or error}") from error
+        _check_marker(root, marker)
+        return cls(root, files=port, tables=tables)
+
+    def commit(self, tables: Mapping[str, pa.Table], *, slot: datetime, writer: str, sync_id: str) -> Commit:
+        """Make the rows of all `tables` durable and visible together, and return the commit.
+
+        When this returns, the rows survive a power cut. The same `sync_id` and `slot` a second
+        time returns the first commit (`is_new` False) and writes nothing, whatever the rows are.
+
+        Raises:
+            BadInputError: the sync id cannot be part of a file name, or the slot is naive or
+                no whole second.
+            StoreError: a table does not match its schema, or the disk refused; nothing was
+                acknowledged, and running the cycle again is safe.
+        """
+        return self._committer.commit(tables, slot=slot, writer=writer, sync_id=sync_id)
+
+    def has(self, sync_id: str, slot: datetime) -> bool:
+        """Return whether the commit of `sync_id` at `slot` is there."""
+        return self._files.exists(self._log.path(check_slot(slot), check_sync_id(sync_id)))
+
+    def commits(self) -> list[Commit]:
+        """Return every commit, oldest slot first; StoreError when a record is damaged."""
+        return self._log.commits()
+
+    def files(self, table: str) -> list[Path]:
+        """Return the committed parquet files of a table; of a `latest` table with all its revisions."""
+        self._table(table)
+        return [self.root / stored.path for stored in self._reader.live(table)]
+
+    def read(
+        self,
+        table: str,
+        *,
+        users: Iterable[str] | str | None = None,
+        since: date | datetime | None = None,
+        until: date | datetime | None = None,
+        columns: Iterable[str] | None = None,
+    ) -> pa.Table:
+        """Return the committed rows of a table, sorted by its key.
+
+        Args:
+            table: name in `models.tables.TABLES`.
+            users: only rows of these users; None for all.
+            since: from this instant on, in `slot`, or `at` or `day` where there is no slot.
+            until: before this instant.
+            columns: these columns in this order; None for all.
+
+        Returns:
+            The columns of the schema. Of a `latest` table one row a key: the one committed last.
+
+        Raises:
+            BadInputError: there is no such table or column, or an instant is naive.
+            StoreError: a file is missing, damaged, or of a newer schema.
+        """
+        return self._reader.rows(asked(self._table(table), users, since, until, columns))
+
+    def sql(self, query: str, parameters: Sequence[object] | Mapping[str, object] | None = None) -> pd.DataFrame:
+        """Return the answer to one SELECT in DuckDB's SQL; every table is a view by its name.
+
+        The views hold committed rows, `latest` tables one row a key. Decimals arrive as float64.
+
+        Raises:
+            BadInputError: the query is wrong, or does more than read.
+            StoreError: a file is missing, damaged, or of a newer schema.
+        """
+        return answer(query, parameters, list(self._tables), self.read)
+
+    def verify(self) -> list[str]:
+        """Return a sentence for each committed file that is missing or damaged; empty when all is whole."""
+        return [fault for stored in self._log.live() if (fault := self._reader.check(stored))]
+
+    def _table(self, name: str) -> Table:
+        if name not in self._tables:
+            raise BadInputError(f"there is no table {name!r}; the tables are {', '.join(sorted(self._tables))}")
+        return self._tables[name]
+
+
+def _check_empty(root: Path, files: Files) -> None:
+    names = files.names(root)
+    if _MARKER in names:
+        raise BadInputError(f"there is a store at {root} already; open it")
+    if [name for name in names if not name.startswith(".")]:
+        raise BadInputError(f"{root} is not empty; give a new folder for the store")
+
+
+def _write_marker(root: Path, files: Files) -> None:
+    unfinished = root / f".{_MARKER}-{secrets.token_hex(6)}.part"
+    try:
+        files.write(unfinished, json.dumps({"kind": _KIND, "format": STORE_FORMAT}).encode() + b"\n")
+        files.link(unfinished, root / _MARKER)
+    except FileExistsError as error:
+        raise BadInputError(f"there is a store at {root} already; open it") from error
+    finally:
+        with contextlib.suppress(OSError):
+            files.remove(unfinished)
+    files.sync_folder(root)
+    files.sync_folder(root.parent)
+
+
+def _check_marker(root: Path, content: bytes) -> None:
+    try:
+        marker = json.loads(content)
+    except ValueError:
+        marker = None
+    if not isinstance(marker, dict) or marker.get("kind") != _KIND or not isinstance(marker.get("format"), int):
+        raise StoreError(
+            f"{root / _MARKER} is not the marker of a store. Restore it from a backup or give another folder."
+        )
+    if marker["format"] > STORE_FORMAT:
+        raise StoreError(
+            f"the store at {root} has format {marker['format']}; this portfolio-lab knows {STORE_FORMAT}. Upgrade it."
+        )
