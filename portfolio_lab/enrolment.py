@@ -10,13 +10,13 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import tomlkit
 from tomlkit.items import AoT
 
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.models.accounts import Account, Credentials
+from portfolio_lab.security import Vault
 from portfolio_lab.settings import FILE_NAME, Settings, check_account, load_settings, settings_from_text
 
 LONGEST_CREDENTIAL = 4096
@@ -108,19 +108,11 @@ def remove_account(root: Path, key: tuple[str, str, str], passphrase: str) -> No
         raise BadInputError(f"there is no account {key[0]} {key[1]}:{key[2]}: the accounts are {names}")
     text = _without_account((root / FILE_NAME).read_text(encoding="utf-8-sig"), key)
     if settings.vault_path.exists():
-        vault = _open_vault(settings, passphrase)
-        if any(_key_of(known) == key for known in vault.accounts()):
-            vault.remove(account)
+        _open_vault(settings, passphrase).remove(account)
     _replace(root / FILE_NAME, text)
 
 
-def _key_of(known: Any) -> tuple[str, str, str]:  # noqa: ANN401 - an Account, or its key
-    return known.key if isinstance(known, Account) else tuple(known)
-
-
-def _open_vault(settings: Settings, passphrase: str) -> Any:  # noqa: ANN401 - Vault, imported late to keep help quick
-    from portfolio_lab.security import Vault  # noqa: PLC0415
-
+def _open_vault(settings: Settings, passphrase: str) -> Vault:
     if settings.vault_path.exists():
         return Vault.open(settings.vault_path, passphrase)
     return Vault.create(settings.vault_path, passphrase)
