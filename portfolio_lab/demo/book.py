@@ -79,9 +79,10 @@ class History(Generic[F]):
         self._facts: list[F] = []
 
     def append(self, fact: F) -> None:
-        """Add a fact that is no older than the last."""
-        self._times.append(fact.at)
-        self._facts.append(fact)
+        """Put a fact in its place: behind all that is no younger than it."""
+        place = bisect_right(self._times, fact.at)
+        self._times.insert(place, fact.at)
+        self._facts.insert(place, fact)
 
     def between(self, since: int | None, until: int) -> list[F]:
         """Facts with since <= at <= until, oldest first; from the beginning when since is None."""
@@ -244,7 +245,7 @@ class Book:
         return one
 
     def grant(self, at: int, wallet: Wallet, asset: str, amount: Decimal) -> None:
-        """Put an asset into a wallet out of thin air: how a test gets a coin without a market."""
+        """Put an asset that the story never touches into a wallet: how a test gets an unpriced coin."""
         self._book(at, wallet, asset, amount, Reason.GRANT, self._id())
 
     def trade(

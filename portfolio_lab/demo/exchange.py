@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 
 from portfolio_lab.demo.book import Book, View
 from portfolio_lab.demo.clock import DemoClock
-from portfolio_lab.demo.facts import eight
 from portfolio_lab.demo.market import Market
+from portfolio_lab.demo.story import Story
 from portfolio_lab.models.accounts import Account, Credentials, Wallet
-
-__all__ = ["DemoAccount", "Exchange", "eight"]
 
 
 @dataclass(slots=True)
@@ -32,6 +30,7 @@ class DemoAccount:
     book: Book
     opened: tuple[Wallet, ...]
     uid: int
+    story: Story
     revoked_from: int | None = None
     revoked_by_control: bool | None = None
     permissions: tuple[str, ...] = field(default=())
@@ -44,7 +43,8 @@ class DemoAccount:
 
     def view(self, now: int) -> View:
         """The book at book time `now`, its story told up to there."""
-        raise NotImplementedError
+        self.story.tell(now)
+        return self.book.at(now)
 
 
 @dataclass(slots=True)

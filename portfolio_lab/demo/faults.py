@@ -91,6 +91,11 @@ class Faults:
         self._faults.append(fault)
         return fault
 
+    @property
+    def in_force(self) -> tuple[Fault, ...]:
+        """Faults that can still strike."""
+        return tuple(fault for fault in self._faults if fault.times != 0)
+
     def clear(self) -> None:
         """All is well again."""
         self._faults.clear()

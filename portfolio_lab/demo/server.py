@@ -24,7 +24,7 @@ from portfolio_lab.demo.exchange import Exchange
 from portfolio_lab.demo.faults import Fault, Faults
 from portfolio_lab.demo.market import Market, milliseconds
 from portfolio_lab.demo.okx import OkxVenue
-from portfolio_lab.demo.story import HISTORY_DAYS, open_accounts
+from portfolio_lab.demo.people import HISTORY_DAYS, open_accounts
 from portfolio_lab.demo.wire import Answer, Asked, Venue
 
 DEFAULT_SEED = 7

@@ -1,0 +1,169 @@
+"""The users of the demo exchange: their accounts, keys and profiles."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from portfolio_lab.demo.book import Book
+from portfolio_lab.demo.exchange import DemoAccount
+from portfolio_lab.demo.instruments import INVERSE, LINEAR
+from portfolio_lab.demo.market import DAY_MS, Market, name_seed
+from portfolio_lab.demo.story import Leaning, Profile, Story
+from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Credentials, Wallet
+
+HISTORY_DAYS = 90
+REVOKED_DAYS_BEFORE_END = 2
+CASH_WALLETS = (Wallet.SPOT, Wallet.FUNDING)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoUser:
+    """One user: accounts as a lab configures them (no base_url yet), and their keys by `Account.key`."""
+
+    user: str
+    accounts: tuple[Account, ...]
+    credentials: dict[tuple[str, str, str], Credentials]
+
+
+_ALICE = Profile(
+    capital=20_000,
+    coins=("BTC", "ETH", "SOL"),
+    coin_share=0.55,
+    leanings=(Leaning(LINEAR, "BTCUSDT", 0.25), Leaning(INVERSE, "BTCUSD_PERP", -0.06)),
+    actions_a_day=2.5,
+    deposit_every=30,
+    withdrawal_every=45,
+)
+_DESK_MAIN = Profile(
+    capital=600_000,
+    coins=("BTC", "ETH", "SOL", "BNB", "XRP", "LINK"),
+    coin_share=0.45,
+    leanings=(
+        Leaning(LINEAR, "BTCUSDT", -0.2),
+        Leaning(LINEAR, "SOLUSDT", 0.1),
+        Leaning(LINEAR, "XRPUSDT", 0.05),
+        Leaning(INVERSE, "ETHUSD_PERP", -0.08),
+    ),
+    actions_a_day=9,
+    deposit_every=11,
+    withdrawal_every=17,
+)
+_DESK_HEDGE = Profile(
+    capital=250_000,
+    coins=("BTC",),
+    coin_share=0.1,
+    leanings=(
+        Leaning(LINEAR, "ETHUSDT", 0.35, "long"),
+        Leaning(LINEAR, "ETHUSDT", -0.25, "short"),
+        Leaning(LINEAR, "BTCUSDT", 0.2, "long"),
+        Leaning(LINEAR, "BTCUSDT", -0.3, "short"),
+        Leaning(INVERSE, "BTCUSD_PERP", 0.1, "long"),
+    ),
+    actions_a_day=6,
+    deposit_every=40,
+    withdrawal_every=53,
+    hedge=True,
+)
+_DESK_OKX = Profile(
+    capital=400_000,
+    coins=("BTC", "ETH", "SOL", "DOGE"),
+    coin_share=0.4,
+    leanings=(
+        Leaning(LINEAR, "BTC-USDT-SWAP", 0.15),
+        Leaning(LINEAR, "ETH-USDT-SWAP", -0.2),
+        Leaning(LINEAR, "SOL-USDT-SWAP", 0.08),
+        Leaning(INVERSE, "ETH-USD-SWAP", -0.05),
+    ),
+    actions_a_day=8,
+    deposit_every=13,
+    withdrawal_every=19,
+)
+_DESK_CARRY = Profile(
+    capital=250_000,
+    coins=("BTC", "ETH"),
+    coin_share=0.6,
+    leanings=(Leaning(LINEAR, "BTC-USDT-SWAP", -0.25), Leaning(INVERSE, "BTC-USD-SWAP", -0.25)),
+    actions_a_day=3,
+    deposit_every=60,
+    withdrawal_every=35,
+)
+_CAROL_OKX = Profile(
+    capital=35_000,
+    coins=("BTC", "ETH", "LINK"),
+    coin_share=0.6,
+    leanings=(Leaning(LINEAR, "ETH-USDT-SWAP", 0.2),),
+    actions_a_day=2,
+    deposit_every=25,
+    withdrawal_every=31,
+)
+_CAROL_BINANCE = Profile(
+    capital=25_000,
+    coins=("BTC", "ETH", "BNB"),
+    coin_share=0.7,
+    leanings=(),
+    actions_a_day=1.5,
+    deposit_every=28,
+    withdrawal_every=33,
+)
+
+_ACCOUNTS: tuple[tuple[str, str, str, Profile, tuple[Wallet, ...]], ...] = (
+    ("alice", "binance", "main", _ALICE, VENUE_WALLETS["binance"]),
+    ("desk", "binance", "main", _DESK_MAIN, VENUE_WALLETS["binance"]),
+    ("desk", "binance", "hedge", _DESK_HEDGE, VENUE_WALLETS["binance"]),
+    ("desk", "okx", "main", _DESK_OKX, VENUE_WALLETS["okx"]),
+    ("desk", "okx", "carry", _DESK_CARRY, VENUE_WALLETS["okx"]),
+    ("carol", "okx", "main", _CAROL_OKX, VENUE_WALLETS["okx"]),
+    ("carol", "binance", "main", _CAROL_BINANCE, CASH_WALLETS),
+)
+
+
+def users() -> tuple[DemoUser, ...]:
+    """The demo users, each with its accounts and credentials; always the same."""
+    found: dict[str, list[Account]] = {}
+    for user, venue, label, _, wallets in _ACCOUNTS:
+        found.setdefault(user, []).append(Account(user, venue, label, wallets=wallets))
+    return tuple(
+        DemoUser(user, tuple(accounts), {account.key: credentials_of(account) for account in accounts})
+        for user, accounts in found.items()
+    )
+
+
+def credentials_of(account: Account) -> Credentials:
+    """Keys that look like each venue's own and say "canary", so that a leak is easy to find."""
+    seed = "/".join(account.key)
+    key, secret = _digest(seed + "key"), _digest(seed + "secret")
+    if account.venue == "okx":
+        key = f"ca9a21ee-{key[:4]}-{key[4:8]}-{key[8:12]}-{key[12:24]}"
+        return Credentials(key, f"CANARY{secret[:26]}".upper(), f"Canary-{_digest(seed)[:12]}!")
+    return Credentials(f"canaryKEY{key}{secret}"[:64], f"canarySECRET{secret}{key}"[:64])
+
+
+def open_accounts(market: Market, since: int, history_days: int = HISTORY_DAYS) -> tuple[DemoAccount, ...]:
+    """Every account at its beginning; `carol`'s Binance key dies two days before the history's end."""
+    start = since - since % DAY_MS
+    return tuple(
+        _open(market, start, row, start + (history_days - REVOKED_DAYS_BEFORE_END) * DAY_MS) for row in _ACCOUNTS
+    )
+
+
+def _open(
+    market: Market, since: int, row: tuple[str, str, str, Profile, tuple[Wallet, ...]], revoked_from: int
+) -> DemoAccount:
+    user, venue, label, profile, wallets = row
+    account = Account(user, venue, label, wallets=wallets)
+    book = Book("/".join(account.key), market, hedge=profile.hedge)
+    in_trouble = (user, venue) == ("carol", "binance")
+    return DemoAccount(
+        account,
+        credentials_of(account),
+        book,
+        wallets,
+        uid=10**8 + name_seed(book.name) % (9 * 10**8),
+        story=Story(book, market, venue, profile, wallets, since),
+        revoked_from=revoked_from if in_trouble else None,
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(f"demo exchange {text}".encode()).hexdigest()
