@@ -34,7 +34,7 @@ class SentBytes:
     @property
     def signed_bytes(self) -> bytes:
         """What the signature was made of."""
-        return (_without_signature(self.query) + _without_signature(self.body)).encode()
+        return (_without_signature(self.query) + _without_signature(self.body)).encode("latin-1")
 
 
 def _without_signature(part: str) -> str:

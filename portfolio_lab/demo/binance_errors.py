@@ -45,7 +45,7 @@ def parameter_illegal(name: str) -> BinanceRefusal:
 
 
 def window_too_long(text: str) -> BinanceRefusal:
-    """startTime and endTime lie further apart than the endpoint allows."""
+    """StartTime and endTime lie further apart than the endpoint allows."""
     return BinanceRefusal(400, -1127, text)
 
 
@@ -90,3 +90,28 @@ def banned(until_ms: int, *, retry_after: int) -> BinanceRefusal:
         "Please use WebSocket Streams for live updates to avoid bans."
     )
     return BinanceRefusal(418, -1003, text, retry_after=retry_after)
+
+
+def parameter_invalid(name: str) -> BinanceRefusal:
+    """A parameter that can be read but not used."""
+    return BinanceRefusal(400, -1130, f"Data sent for parameter '{name}' is not valid.")
+
+
+def combination_invalid() -> BinanceRefusal:
+    """Optional parameters that exclude each other."""
+    return BinanceRefusal(400, -1128, "Combination of optional parameters invalid.")
+
+
+def interval_unknown() -> BinanceRefusal:
+    """A bar width that is not offered."""
+    return BinanceRefusal(400, -1120, "Invalid interval.")
+
+
+def futures_window_too_long(days: int) -> BinanceRefusal:
+    """A futures history window that is too long."""
+    return BinanceRefusal(400, -4165, f"Invalid time interval; Maximum time interval is {days} days.")
+
+
+def futures_history_too_old(months: int) -> BinanceRefusal:
+    """A futures history window that starts before what is kept."""
+    return BinanceRefusal(400, -4166, f"Search window is restricted to recent {months} months only.")

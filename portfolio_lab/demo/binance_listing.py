@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from portfolio_lab.demo.instruments import INVERSE, LINEAR, SPOT, Instrument, by_symbol
 
 FOREVER_MS = 4_133_404_800_000
 """The delivery date that Binance gives to perpetual contracts: 2100-12-25."""
@@ -31,17 +32,8 @@ SPOT_ORDER_TYPES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One symbol as a market lists it. `step` and `tick` are the smallest quantity and price moves."""
-
-    symbol: str
-    base: str
-    quote: str
-    tick: Decimal
-    step: Decimal
-    margin_asset: str = ""
-    contract_size: Decimal = Decimal(1)
+def _listed(kind: str) -> list[Instrument]:
+    return list(by_symbol("binance", kind).values())
 
 
 def decimals(step: Decimal) -> int:
@@ -61,8 +53,8 @@ def _request_limits(weight: int) -> list[dict[str, Any]]:
     ]
 
 
-def _spot_filters(listing: Listing) -> list[dict[str, Any]]:
-    tick, step = _plain(listing.tick, 8), _plain(listing.step, 8)
+def _spot_filters(one: Instrument) -> list[dict[str, Any]]:
+    tick, step = _plain(one.tick, 8), _plain(one.lot, 8)
     return [
         {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000.00000000", "tickSize": tick},
         {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "9000000.00000000", "stepSize": step},
@@ -86,13 +78,13 @@ def _spot_filters(listing: Listing) -> list[dict[str, Any]]:
     ]
 
 
-def _spot_symbol(listing: Listing) -> dict[str, Any]:
+def _spot_symbol(one: Instrument) -> dict[str, Any]:
     return {
-        "symbol": listing.symbol,
+        "symbol": one.symbol,
         "status": "TRADING",
-        "baseAsset": listing.base,
+        "baseAsset": one.base,
         "baseAssetPrecision": 8,
-        "quoteAsset": listing.quote,
+        "quoteAsset": one.quote,
         "quotePrecision": 8,
         "quoteAssetPrecision": 8,
         "baseCommissionPrecision": 8,
@@ -109,7 +101,7 @@ def _spot_symbol(listing: Listing) -> dict[str, Any]:
         "pegInstructionsAllowed": True,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": True,
-        "filters": _spot_filters(listing),
+        "filters": _spot_filters(one),
         "permissions": [],
         "permissionSets": [["SPOT", "MARGIN"]],
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
@@ -117,8 +109,8 @@ def _spot_symbol(listing: Listing) -> dict[str, Any]:
     }
 
 
-def _contract_filters(listing: Listing) -> list[dict[str, Any]]:
-    tick, step = _plain(listing.tick), _plain(listing.step)
+def _contract_filters(one: Instrument) -> list[dict[str, Any]]:
+    tick, step = _plain(one.tick), _plain(one.lot)
     return [
         {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "4529764", "tickSize": tick},
         {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "1000000", "stepSize": step},
@@ -134,21 +126,21 @@ def _contract_filters(listing: Listing) -> list[dict[str, Any]]:
     ]
 
 
-def _contract_symbol(listing: Listing) -> dict[str, Any]:
+def _contract_symbol(one: Instrument) -> dict[str, Any]:
     """The fields that USD-M and COIN-M contracts have in common."""
     return {
-        "symbol": listing.symbol,
-        "pair": listing.base + listing.quote,
+        "symbol": one.symbol,
+        "pair": one.base + one.quote,
         "contractType": "PERPETUAL",
         "deliveryDate": FOREVER_MS,
         "onboardDate": ONBOARDED_MS,
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
-        "baseAsset": listing.base,
-        "quoteAsset": listing.quote,
-        "marginAsset": listing.margin_asset,
-        "pricePrecision": decimals(listing.tick),
-        "quantityPrecision": decimals(listing.step),
+        "baseAsset": one.base,
+        "quoteAsset": one.quote,
+        "marginAsset": one.settle,
+        "pricePrecision": decimals(one.tick),
+        "quantityPrecision": decimals(one.lot),
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
         "underlyingType": "COIN",
@@ -157,29 +149,29 @@ def _contract_symbol(listing: Listing) -> dict[str, Any]:
         "liquidationFee": "0.012500",
         "marketTakeBound": "0.05",
         "maxMoveOrderLimit": 10_000,
-        "filters": _contract_filters(listing),
+        "filters": _contract_filters(one),
         "orderTypes": list(CONTRACT_ORDER_TYPES),
         "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
         "permissionSets": ["GRID", "COPY"],
     }
 
 
-def _usd_m_symbol(listing: Listing) -> dict[str, Any]:
-    symbol = _contract_symbol(listing)
+def _usd_m_symbol(one: Instrument) -> dict[str, Any]:
+    symbol = _contract_symbol(one)
     symbol["status"] = "TRADING"
     symbol["filters"].append({"filterType": "MIN_NOTIONAL", "notional": "5"})
     return symbol
 
 
-def _coin_m_symbol(listing: Listing) -> dict[str, Any]:
-    symbol = _contract_symbol(listing)
+def _coin_m_symbol(one: Instrument) -> dict[str, Any]:
+    symbol = _contract_symbol(one)
     symbol["contractStatus"] = "TRADING"
-    symbol["contractSize"] = int(listing.contract_size)
+    symbol["contractSize"] = int(one.contract_size)
     symbol["equalQtyPrecision"] = 4
     return symbol
 
 
-def spot_exchange_info(listings: list[Listing], *, now_ms: int, weight: int) -> dict[str, Any]:
+def spot_exchange_info(*, now_ms: int, weight: int) -> dict[str, Any]:
     """GET api/v3/exchangeInfo: spot symbols; `weight` is the minute's limit that it publishes."""
     return {
         "timezone": "UTC",
@@ -189,13 +181,13 @@ def spot_exchange_info(listings: list[Listing], *, now_ms: int, weight: int) -> 
             {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61_000},
         ],
         "exchangeFilters": [],
-        "symbols": [_spot_symbol(listing) for listing in listings],
+        "symbols": [_spot_symbol(one) for one in _listed(SPOT)],
     }
 
 
-def usd_m_exchange_info(listings: list[Listing], *, now_ms: int, weight: int) -> dict[str, Any]:
+def usd_m_exchange_info(*, now_ms: int, weight: int) -> dict[str, Any]:
     """GET fapi/v1/exchangeInfo: USD-M perpetuals."""
-    margin_assets = sorted({listing.margin_asset for listing in listings})
+    margin_assets = sorted({one.settle for one in _listed(LINEAR)})
     return {
         "timezone": "UTC",
         "serverTime": now_ms,
@@ -203,18 +195,18 @@ def usd_m_exchange_info(listings: list[Listing], *, now_ms: int, weight: int) ->
         "rateLimits": _request_limits(weight),
         "exchangeFilters": [],
         "assets": [{"asset": asset, "marginAvailable": True, "autoAssetExchange": "-10000"} for asset in margin_assets],
-        "symbols": [_usd_m_symbol(listing) for listing in listings],
+        "symbols": [_usd_m_symbol(one) for one in _listed(LINEAR)],
     }
 
 
-def coin_m_exchange_info(listings: list[Listing], *, now_ms: int, weight: int) -> dict[str, Any]:
+def coin_m_exchange_info(*, now_ms: int, weight: int) -> dict[str, Any]:
     """GET dapi/v1/exchangeInfo: COIN-M perpetuals; `contractSize` is in USD."""
     return {
         "timezone": "UTC",
         "serverTime": now_ms,
         "rateLimits": _request_limits(weight),
         "exchangeFilters": [],
-        "symbols": [_coin_m_symbol(listing) for listing in listings],
+        "symbols": [_coin_m_symbol(one) for one in _listed(INVERSE)],
     }
 
 

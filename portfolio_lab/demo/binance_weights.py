@@ -106,6 +106,11 @@ class WeightLedger:
             self._strike(standing, limit, now_ms)
         return {header: str(used)}
 
+    def used(self, charge: Charge, *, ip: str, uid: str) -> dict[str, str]:
+        """The header that tells how much of a charge's budget is used, without using any."""
+        budget, _, header = self._budget(charge, ip=ip, uid=uid)
+        return {header: str(self._used.get(budget, 0))}
+
     def _turn_to(self, minute: int) -> None:
         if minute != self._minute:
             self._minute = minute

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from portfolio_lab.demo import binance_auth as door
 from portfolio_lab.demo.binance_errors import BinanceRefusal
 

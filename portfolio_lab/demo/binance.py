@@ -1,0 +1,118 @@
+"""The Binance face of the demo exchange: unmodified clients of Binance can talk to it.
+
+Every host family of Binance's (api, sapi, fapi, dapi, eapi, papi) answers under its own
+path on one origin. A request is weighed first, then its key, time stamp and signature are
+checked in Binance's order, and only then is it answered from the book.
+"""
+
+from __future__ import annotations
+
+from portfolio_lab.demo import (
+    binance_coin_m,
+    binance_history,
+    binance_idle,
+    binance_market,
+    binance_spot,
+    binance_usd_m,
+    binance_wallets,
+)
+from portfolio_lab.demo import binance_errors as refuse
+from portfolio_lab.demo.binance_ask import Ask, Endpoint, Need
+from portfolio_lab.demo.binance_auth import SentBytes, check_key_format, check_signature, check_timing
+from portfolio_lab.demo.binance_errors import BinanceRefusal
+from portfolio_lab.demo.binance_weights import WeightLedger, WeightLimits
+from portfolio_lab.demo.exchange import DemoAccount, Exchange
+from portfolio_lab.demo.wire import Answer, Asked
+from portfolio_lab.models.accounts import Wallet
+
+_ROOMS = (
+    binance_market,
+    binance_spot,
+    binance_wallets,
+    binance_history,
+    binance_idle,
+    binance_usd_m,
+    binance_coin_m,
+)
+ENDPOINTS: dict[tuple[str, str], Endpoint] = {
+    (endpoint.method, endpoint.path): endpoint for room in _ROOMS for endpoint in room.ENDPOINTS
+}
+"""Every endpoint by (method, path)."""
+
+_KEY_HEADER = "X-MBX-APIKEY"
+_WALLETS = {Need.USD_M: Wallet.USD_M, Need.COIN_M: Wallet.COIN_M}
+_NOT_FOUND = b"<html><body><h1>404 Not found</h1></body></html>"
+
+
+class BinanceVenue:
+    """Answers requests as Binance does. `ledger.limits` may be changed at any time."""
+
+    def __init__(self, exchange: Exchange, limits: WeightLimits | None = None) -> None:
+        self.exchange = exchange
+        self.ledger = WeightLedger(limits)
+
+    def answer(self, asked: Asked) -> Answer:
+        """The answer to one request; refusals are answers too, nothing is raised."""
+        endpoint = ENDPOINTS.get((asked.method, asked.path))
+        if endpoint is None:
+            return Answer(_NOT_FOUND, 404, content_type="text/html")
+        headers: dict[str, str] = {}
+        try:
+            self._weigh(endpoint, asked, headers)
+            content = endpoint.answer(self._admit(endpoint, asked))
+        except BinanceRefusal as refusal:
+            return _refused(refusal, headers)
+        return Answer(content, headers=headers)
+
+    def _weigh(self, endpoint: Endpoint, asked: Asked, headers: dict[str, str]) -> None:
+        """Count the request, whoever asks; the headers tell the use even when it is over."""
+        charge = endpoint.charge(_sent(asked).parameters)
+        payer = {"ip": asked.address, "uid": asked.headers.get(_KEY_HEADER, "")}
+        try:
+            self.ledger.charge(charge, **payer, now_ms=asked.wire_now)
+        finally:
+            headers.update(self.ledger.used(charge, **payer))
+
+    def _admit(self, endpoint: Endpoint, asked: Asked) -> Ask:
+        """Let the request through the door, or raise the refusal that Binance would give."""
+        sent = _sent(asked)
+        asker = None if endpoint.needs is Need.NOTHING else self._asker(endpoint, asked)
+        if asker is not None:
+            check_timing(sent.parameters, now_ms=asked.wire_now)
+            check_signature(sent, asker.credentials.secret)
+        return Ask(
+            market=self.exchange.market,
+            parameters=sent.parameters,
+            at=asked.book_now,
+            server_time=asked.wire_now,
+            limits=self.ledger.limits,
+            asker=asker,
+        )
+
+    def _asker(self, endpoint: Endpoint, asked: Asked) -> DemoAccount:
+        """The account behind the key, if the key may ask this."""
+        key = check_key_format(asked.headers.get(_KEY_HEADER))
+        account = self.exchange.account_of_key("binance", key)
+        if account is None:
+            raise refuse.key_unknown()
+        if account.revoked(asked.book_now) or not _may(account, endpoint.needs):
+            raise refuse.key_rejected()
+        return account
+
+
+def _may(account: DemoAccount, need: Need) -> bool:
+    """Whether the account has what an endpoint needs; nobody here has portfolio margin."""
+    if need is Need.PORTFOLIO_MARGIN:
+        return False
+    wallet = _WALLETS.get(need)
+    return wallet is None or wallet in account.opened
+
+
+def _sent(asked: Asked) -> SentBytes:
+    return SentBytes(asked.query, asked.body.decode("latin-1"))
+
+
+def _refused(refusal: BinanceRefusal, headers: dict[str, str]) -> Answer:
+    if refusal.retry_after is not None:
+        headers = headers | {"Retry-After": str(refusal.retry_after)}
+    return Answer(refusal.body, refusal.status, headers)

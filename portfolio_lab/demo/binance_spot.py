@@ -1,0 +1,225 @@
+"""Signed answers of the spot host: balances, resting orders, fills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from itertools import groupby
+
+from portfolio_lab.demo import binance_errors as refuse
+from portfolio_lab.demo.binance_ask import Ask, Endpoint, Json, Span, by_presence
+from portfolio_lab.demo.binance_text import NONE, eight_text, spot_order_type
+from portfolio_lab.demo.book import View
+from portfolio_lab.demo.facts import ZERO, Fill, Order
+from portfolio_lab.demo.instruments import COINS, SPOT, STABLECOINS, Instrument
+from portfolio_lab.demo.market import DAY_MS
+from portfolio_lab.models.accounts import Wallet
+
+LISTED = (*COINS, *STABLECOINS)
+"""Coins that show in every answer, held or not, as Binance lists them all."""
+
+
+def last_changes(view: View, wallet: Wallet) -> dict[str, int]:
+    """When the cash of each asset of a wallet changed last, in ms; untouched assets are absent."""
+    changes: dict[str, int] = {}
+    for entry in view.book.entries(until=view.now, wallets={wallet}):
+        changes[entry.asset] = entry.at
+    return changes
+
+
+def spot_holdings(view: View) -> dict[str, tuple[Decimal, Decimal]]:
+    """(free, locked) of every listed or touched asset of the spot wallet."""
+    cash = dict.fromkeys(LISTED, ZERO) | view.cash(Wallet.SPOT)
+    locked = view.locked(Wallet.SPOT)
+    return {asset: (total - locked.get(asset, ZERO), locked.get(asset, ZERO)) for asset, total in cash.items()}
+
+
+def _account(ask: Ask) -> Json:
+    view = ask.view
+    holdings = spot_holdings(view)
+    if ask.parameters.get("omitZeroBalances") == "true":
+        holdings = {asset: amounts for asset, amounts in holdings.items() if any(amounts)}
+    return {
+        "makerCommission": 10,
+        "takerCommission": 10,
+        "buyerCommission": 0,
+        "sellerCommission": 0,
+        "commissionRates": {"maker": "0.00100000", "taker": "0.00100000", "buyer": NONE, "seller": NONE},
+        "canTrade": True,
+        "canWithdraw": True,
+        "canDeposit": True,
+        "brokered": False,
+        "requireSelfTradePrevention": False,
+        "preventSor": False,
+        "updateTime": max(last_changes(view, Wallet.SPOT).values(), default=0),
+        "accountType": "SPOT",
+        "balances": [
+            {"asset": asset, "free": eight_text(free), "locked": eight_text(locked)}
+            for asset, (free, locked) in holdings.items()
+        ],
+        "permissions": ["SPOT"],
+        "uid": ask.account.uid,
+    }
+
+
+# ---------------------------------------------------------------- orders
+
+
+def _order_row(order: Order) -> dict[str, Json]:
+    """A resting order; what has traded did so at its own price."""
+    price = order.price or ZERO
+    return _order(
+        order.instrument,
+        order_id=order.order_id,
+        price=price,
+        quantity=order.contracts,
+        filled=order.filled,
+        spent=order.filled * price,
+        status="PARTIALLY_FILLED" if order.filled else "NEW",
+        kind=spot_order_type(order),
+        side=order.side,
+        trigger=order.trigger_price or ZERO,
+        at=order.placed_at,
+        updated_at=order.placed_at,
+    )
+
+
+def _filled_row(fills: list[Fill]) -> dict[str, Json]:
+    """An order that is done, told by its fills."""
+    first, quantity = fills[0], sum((fill.contracts for fill in fills), ZERO)
+    return _order(
+        first.instrument,
+        order_id=first.order_id,
+        price=first.price if first.maker else ZERO,
+        quantity=quantity,
+        filled=quantity,
+        spent=sum((fill.quote_amount for fill in fills), ZERO),
+        status="FILLED",
+        kind="LIMIT" if first.maker else "MARKET",
+        side=first.side,
+        trigger=ZERO,
+        at=first.at,
+        updated_at=fills[-1].at,
+    )
+
+
+def _order(
+    one: Instrument,
+    *,
+    order_id: int,
+    price: Decimal,
+    quantity: Decimal,
+    filled: Decimal,
+    spent: Decimal,
+    status: str,
+    kind: str,
+    side: str,
+    trigger: Decimal,
+    at: int,
+    updated_at: int,
+) -> dict[str, Json]:
+    waits = trigger > ZERO
+    return {
+        "symbol": one.symbol,
+        "orderId": order_id,
+        "orderListId": -1,
+        "clientOrderId": f"demo{order_id}",
+        "price": eight_text(price),
+        "origQty": eight_text(quantity),
+        "executedQty": eight_text(filled),
+        "origQuoteOrderQty": NONE,
+        "cummulativeQuoteQty": eight_text(spent),
+        "status": status,
+        "timeInForce": "GTC",
+        "type": kind,
+        "side": side.upper(),
+        "stopPrice": eight_text(trigger),
+        "icebergQty": NONE,
+        "time": at,
+        "updateTime": updated_at,
+        "isWorking": not waits,
+        "workingTime": -1 if waits else at,
+        "selfTradePreventionMode": "EXPIRE_MAKER",
+    }
+
+
+def _open_orders(ask: Ask) -> Json:
+    wanted = ask.parameters.get("symbol", "")
+    if wanted:
+        ask.instrument(SPOT)
+    orders = ask.view.orders(Wallet.SPOT)
+    return [_order_row(order) for order in orders if wanted in {"", order.instrument.symbol}]
+
+
+def _all_orders(ask: Ask) -> Json:
+    one = ask.instrument(SPOT)
+    view, rows = ask.view, ask.limit(default=500, most=1000)
+    resting = [order for order in view.orders(Wallet.SPOT) if order.instrument == one]
+    done = _done_orders(view.book.fills(until=ask.at, instrument=one), {order.order_id for order in resting})
+    orders = [*done, *(_order_row(order) for order in resting)]
+    orders.sort(key=lambda row: row["orderId"])
+    span = _day_span(ask)
+    if ask.parameters.get("orderId"):
+        first = ask.number("orderId", 0)
+        return [row for row in orders if row["orderId"] >= first][:rows]
+    if span is None:
+        return orders[-rows:]
+    return [row for row in orders if span.holds(row["time"])][:rows]
+
+
+def _done_orders(fills: Iterable[Fill], resting: set[int]) -> list[dict[str, Json]]:
+    by_order = sorted((fill for fill in fills if fill.order_id not in resting), key=lambda fill: fill.order_id)
+    return [_filled_row(list(group)) for _, group in groupby(by_order, key=lambda fill: fill.order_id)]
+
+
+# ---------------------------------------------------------------- fills
+
+
+def _day_span(ask: Ask) -> Span | None:
+    """The window asked for, a day at most; None when neither end was sent."""
+    if not (ask.parameters.get("startTime") or ask.parameters.get("endTime")):
+        return None
+    return ask.span(longest=DAY_MS, default=DAY_MS, text="More than 24 hours between startTime and endTime.")
+
+
+def _my_trades(ask: Ask) -> Json:
+    one, rows, span = ask.instrument(SPOT), ask.limit(default=500, most=1000), _day_span(ask)
+    by_id = bool(ask.parameters.get("fromId"))
+    if span is not None and (by_id or ask.parameters.get("orderId")):
+        raise refuse.combination_invalid()
+    fills = ask.book.fills(until=ask.at, instrument=one)
+    if ask.parameters.get("orderId"):
+        order_id = ask.number("orderId", 0)
+        fills = [fill for fill in fills if fill.order_id == order_id]
+    if by_id:
+        first = ask.number("fromId", 0)
+        fills = [fill for fill in fills if fill.fill_id >= first][:rows]
+    elif span is not None:
+        fills = [fill for fill in fills if span.holds(fill.at)][:rows]
+    return [_trade_row(fill) for fill in fills[-rows:]]
+
+
+def _trade_row(fill: Fill) -> dict[str, Json]:
+    return {
+        "symbol": fill.instrument.symbol,
+        "id": fill.fill_id,
+        "orderId": fill.order_id,
+        "orderListId": -1,
+        "price": eight_text(fill.price),
+        "qty": eight_text(fill.contracts),
+        "quoteQty": eight_text(fill.quote_amount),
+        "commission": eight_text(fill.fee),
+        "commissionAsset": fill.fee_asset,
+        "time": fill.at,
+        "isBuyer": fill.side == "buy",
+        "isMaker": fill.maker,
+        "isBestMatch": True,
+    }
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/api/v3/account", _account, 20),
+    Endpoint("GET", "/api/v3/openOrders", _open_orders, by_presence("symbol", given=6, absent=80)),
+    Endpoint("GET", "/api/v3/allOrders", _all_orders, 20),
+    Endpoint("GET", "/api/v3/myTrades", _my_trades, by_presence("orderId", given=5, absent=20)),
+)

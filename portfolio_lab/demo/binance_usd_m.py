@@ -1,0 +1,284 @@
+"""Signed answers of the USD-M futures host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from portfolio_lab.demo.binance_ask import Ask, Endpoint, Json, Need, by_presence
+from portfolio_lab.demo.binance_contracts import algo_orders, fills, income, is_dual, open_orders
+from portfolio_lab.demo.binance_margin import (
+    Bracket,
+    Pocket,
+    Slot,
+    all_slots,
+    brackets_of,
+    liquidation_price,
+    open_slots,
+    pockets,
+)
+from portfolio_lab.demo.binance_text import eight_text, plain_text, side_text
+from portfolio_lab.demo.instruments import LINEAR
+from portfolio_lab.models.accounts import Wallet
+
+_ALWAYS = ("USDT", "USDC", "BNB")
+"""Assets that show in every answer; unused ones have updateTime 0."""
+
+
+def _pockets(ask: Ask) -> list[Pocket]:
+    return pockets(ask.view, Wallet.USD_M, _ALWAYS)
+
+
+def _asset_row(pocket: Pocket) -> dict[str, Json]:
+    return {
+        "asset": pocket.asset,
+        "walletBalance": eight_text(pocket.wallet_balance),
+        "unrealizedProfit": eight_text(pocket.unrealised),
+        "marginBalance": eight_text(pocket.margin_balance),
+        "maintMargin": eight_text(pocket.maintenance),
+        "initialMargin": eight_text(pocket.initial_margin),
+        "positionInitialMargin": eight_text(pocket.position_margin),
+        "openOrderInitialMargin": eight_text(pocket.order_margin),
+        "crossWalletBalance": eight_text(pocket.wallet_balance),
+        "crossUnPnl": eight_text(pocket.unrealised),
+        "availableBalance": eight_text(pocket.available),
+        "maxWithdrawAmount": eight_text(pocket.withdrawable),
+        "updateTime": pocket.changed_at,
+    }
+
+
+def _totals(found: Iterable[Pocket]) -> dict[str, Json]:
+    """The totals of single-asset mode, which count USDT alone."""
+    pocket = next(one for one in found if one.asset == "USDT")
+    return {
+        "totalInitialMargin": eight_text(pocket.initial_margin),
+        "totalMaintMargin": eight_text(pocket.maintenance),
+        "totalWalletBalance": eight_text(pocket.wallet_balance),
+        "totalUnrealizedProfit": eight_text(pocket.unrealised),
+        "totalMarginBalance": eight_text(pocket.margin_balance),
+        "totalPositionInitialMargin": eight_text(pocket.position_margin),
+        "totalOpenOrderInitialMargin": eight_text(pocket.order_margin),
+        "totalCrossWalletBalance": eight_text(pocket.wallet_balance),
+        "totalCrossUnPnl": eight_text(pocket.unrealised),
+        "availableBalance": eight_text(pocket.available),
+        "maxWithdrawAmount": eight_text(pocket.withdrawable),
+    }
+
+
+# ---------------------------------------------------------------- account
+
+
+def _account_v3(ask: Ask) -> Json:
+    """Assets, and only those positions that are open."""
+    found = _pockets(ask)
+    return {
+        **_totals(found),
+        "assets": [_asset_row(pocket) for pocket in found],
+        "positions": [_account_slot(slot) for slot in open_slots(ask.view, Wallet.USD_M)],
+    }
+
+
+def _account_slot(slot: Slot) -> dict[str, Json]:
+    return {
+        "symbol": slot.instrument.symbol,
+        "positionSide": side_text(slot.position_side),
+        "positionAmt": f"{slot.contracts:f}",
+        "unrealizedProfit": eight_text(slot.unrealised),
+        "isolatedMargin": "0",
+        "notional": eight_text(slot.notional),
+        "isolatedWallet": "0",
+        "initialMargin": eight_text(slot.initial_margin),
+        "maintMargin": eight_text(slot.maintenance),
+        "updateTime": slot.changed_at,
+    }
+
+
+def _account_v2(ask: Ask) -> Json:
+    """Assets, and every side of every contract."""
+    found = _pockets(ask)
+    return {
+        **_permissions(),
+        **_totals(found),
+        "assets": [_asset_row(pocket) | {"marginAvailable": True} for pocket in found],
+        "positions": [_account_slot_v2(ask, slot) for slot in all_slots(ask, Wallet.USD_M, LINEAR)],
+    }
+
+
+def _account_slot_v2(ask: Ask, slot: Slot) -> dict[str, Json]:
+    leverage = _leverage(ask, slot)
+    return _account_slot(slot) | {
+        "positionInitialMargin": eight_text(slot.initial_margin),
+        "openOrderInitialMargin": "0",
+        "leverage": plain_text(leverage),
+        "isolated": False,
+        "entryPrice": plain_text(slot.entry_price),
+        "breakEvenPrice": plain_text(slot.entry_price),
+        "maxNotional": plain_text(_most_notional(leverage, brackets_of(slot.instrument))),
+        "bidNotional": "0",
+        "askNotional": "0",
+    }
+
+
+def _permissions() -> dict[str, Json]:
+    return {
+        "feeTier": 0,
+        "feeBurn": True,
+        "canTrade": True,
+        "canDeposit": True,
+        "canWithdraw": True,
+        "updateTime": 0,
+        "multiAssetsMargin": False,
+        "tradeGroupId": -1,
+    }
+
+
+def _account_config(ask: Ask) -> Json:
+    permissions = {name: value for name, value in _permissions().items() if name != "feeBurn"}
+    return permissions | {"dualSidePosition": ask.view.book.hedge}
+
+
+def _balance(ask: Ask) -> Json:
+    return [
+        {
+            "accountAlias": f"demo{ask.account.uid}",
+            "asset": pocket.asset,
+            "balance": eight_text(pocket.wallet_balance),
+            "crossWalletBalance": eight_text(pocket.wallet_balance),
+            "crossUnPnl": eight_text(pocket.unrealised),
+            "availableBalance": eight_text(pocket.available),
+            "maxWithdrawAmount": eight_text(pocket.withdrawable),
+            "marginAvailable": True,
+            "updateTime": pocket.changed_at,
+        }
+        for pocket in _pockets(ask)
+    ]
+
+
+# ---------------------------------------------------------------- positions
+
+
+def _leverage(ask: Ask, slot: Slot) -> Decimal:
+    return slot.position.leverage if slot.position else ask.view.book.leverage
+
+
+def _most_notional(leverage: Decimal, schedule: tuple[Bracket, ...]) -> Decimal:
+    """The cap of the largest bracket that this leverage may enter."""
+    return max(bracket.cap for bracket in schedule if bracket.leverage >= leverage)
+
+
+def _risk(ask: Ask, slot: Slot) -> dict[str, Json]:
+    """The fields that both versions of positionRisk have."""
+    pocket = next(one for one in _pockets(ask) if one.asset == slot.instrument.settle)
+    return {
+        "symbol": slot.instrument.symbol,
+        "positionSide": side_text(slot.position_side),
+        "positionAmt": f"{slot.contracts:f}",
+        "entryPrice": plain_text(slot.entry_price),
+        "breakEvenPrice": plain_text(slot.entry_price),
+        "markPrice": eight_text(slot.mark),
+        "unRealizedProfit": eight_text(slot.unrealised),
+        "liquidationPrice": plain_text(liquidation_price(slot, pocket).quantize(slot.instrument.tick)),
+        "isolatedMargin": "0",
+        "notional": eight_text(slot.notional) if slot.position else "0",
+        "isolatedWallet": "0",
+        "updateTime": slot.changed_at,
+    }
+
+
+def _risk_v3(ask: Ask) -> Json:
+    """Open positions only; `leverage` and `marginType` are gone from this version."""
+    wanted = {one.symbol for one in ask.instruments(LINEAR)}
+    slots = [slot for slot in open_slots(ask.view, Wallet.USD_M) if slot.instrument.symbol in wanted]
+    return [
+        _risk(ask, slot)
+        | {
+            "marginAsset": slot.instrument.settle,
+            "initialMargin": eight_text(slot.initial_margin),
+            "maintMargin": eight_text(slot.maintenance),
+            "positionInitialMargin": eight_text(slot.initial_margin),
+            "openOrderInitialMargin": "0",
+            "adl": 2,
+            "bidNotional": "0",
+            "askNotional": "0",
+        }
+        for slot in slots
+    ]
+
+
+def _risk_v2(ask: Ask) -> Json:
+    """Every side of every contract, empty ones too."""
+    rows = []
+    for slot in all_slots(ask, Wallet.USD_M, LINEAR):
+        leverage = _leverage(ask, slot)
+        extras = {
+            "leverage": plain_text(leverage),
+            "maxNotionalValue": plain_text(_most_notional(leverage, brackets_of(slot.instrument))),
+            "marginType": "cross",
+            "isAutoAddMargin": "false",
+        }
+        rows.append(_risk(ask, slot) | extras)
+    return rows
+
+
+def _brackets(ask: Ask) -> Json:
+    return [
+        {
+            "symbol": one.symbol,
+            "notionalCoef": 1.0,
+            "brackets": [
+                {
+                    "bracket": place,
+                    "initialLeverage": bracket.leverage,
+                    "notionalCap": int(bracket.cap),
+                    "notionalFloor": int(bracket.floor),
+                    "maintMarginRatio": float(bracket.ratio),
+                    "cum": float(bracket.deduction),
+                }
+                for place, bracket in enumerate(brackets_of(one), start=1)
+            ],
+        }
+        for one in ask.instruments(LINEAR)
+    ]
+
+
+def _symbol_config(ask: Ask) -> Json:
+    leverage = ask.view.book.leverage
+    return [
+        {
+            "symbol": one.symbol,
+            "marginType": "CROSSED",
+            "isAutoAddMargin": False,
+            "leverage": int(leverage),
+            "maxNotionalValue": plain_text(_most_notional(leverage, brackets_of(one))),
+        }
+        for one in ask.instruments(LINEAR)
+    ]
+
+
+def _multi_assets(_: Ask) -> Json:
+    return {"multiAssetsMargin": False}
+
+
+def _usd_m(path: str, answer: Json, weight: Json = 5) -> Endpoint:
+    return Endpoint("GET", path, answer, weight, Need.USD_M)
+
+
+_ONE_OR_ALL = by_presence("symbol", given=1, absent=40)
+
+ENDPOINTS = (
+    _usd_m("/fapi/v3/account", _account_v3),
+    _usd_m("/fapi/v2/account", _account_v2),
+    _usd_m("/fapi/v3/balance", _balance),
+    _usd_m("/fapi/v2/balance", _balance),
+    _usd_m("/fapi/v3/positionRisk", _risk_v3),
+    _usd_m("/fapi/v2/positionRisk", _risk_v2),
+    _usd_m("/fapi/v1/leverageBracket", _brackets, 1),
+    _usd_m("/fapi/v1/openOrders", open_orders(Wallet.USD_M, LINEAR), _ONE_OR_ALL),
+    _usd_m("/fapi/v1/openAlgoOrders", algo_orders(Wallet.USD_M, LINEAR), _ONE_OR_ALL),
+    _usd_m("/fapi/v1/userTrades", fills(LINEAR)),
+    _usd_m("/fapi/v1/income", income(Wallet.USD_M), 30),
+    _usd_m("/fapi/v1/accountConfig", _account_config),
+    _usd_m("/fapi/v1/symbolConfig", _symbol_config),
+    _usd_m("/fapi/v1/positionSide/dual", is_dual, 30),
+    _usd_m("/fapi/v1/multiAssetsMargin", _multi_assets, 30),
+)
