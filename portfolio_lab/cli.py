@@ -401,4 +401,6 @@ def demo_exchange(host: str, port: int, seed: int, since: str, clock: str) -> No
     from portfolio_lab.demo.__main__ import main as run_exchange  # noqa: PLC0415
 
     arguments = {"host": host, "port": port, "seed": seed, "since": since, "clock": clock}
-    run_exchange([part for name, value in arguments.items() for part in (f"--{name}", str(value))])
+    click.get_current_context().exit(
+        run_exchange([part for name, value in arguments.items() for part in (f"--{name}", str(value))])
+    )

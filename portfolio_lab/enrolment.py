@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import tomlkit
@@ -109,6 +110,21 @@ def remove_account(root: Path, key: tuple[str, str, str], passphrase: str) -> No
     text = _without_account((root / FILE_NAME).read_text(encoding="utf-8-sig"), key)
     if settings.vault_path.exists():
         _open_vault(settings, passphrase).remove(account)
+    _replace(root / FILE_NAME, text)
+
+
+def write_accounts(root: Path, accounts: Iterable[Account]) -> None:
+    """Put these accounts into lab.toml in place of those that it names; the vault is left alone.
+
+    Raises:
+        BadInputError: one of them cannot be used; nothing is written then.
+    """
+    document = tomlkit.parse((root / FILE_NAME).read_text(encoding="utf-8-sig"))
+    document.pop("accounts", None)
+    text = tomlkit.dumps(document)
+    for account in accounts:
+        text = _with_account(text, check_account(account))
+    settings_from_text(text, root=root)
     _replace(root / FILE_NAME, text)
 
 
