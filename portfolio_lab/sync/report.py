@@ -1,0 +1,90 @@
+"""What one cycle tells its caller: plain values, ready for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from portfolio_lab.errors import VenueError
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something was not read: the error's stable code, and one sentence without any secret."""
+
+    code: str
+    reason: str
+
+    @classmethod
+    def from_error(cls, error: VenueError) -> Failure:
+        """Return the failure that a venue's error amounts to."""
+        return cls(error.code, str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class UserLine:
+    """One user in one cycle. `equity` is None unless the grade is complete."""
+
+    user: str
+    grade: str
+    reason: str
+    equity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WalletLine:
+    """One wallet of one account in one cycle; `code` and `reason` are empty when it is ok.
+
+    The same shape tells how open orders and cash flows fared: `wallet` is then
+    "open_orders" or "cash_flows".
+    """
+
+    user: str
+    account: str
+    wallet: str
+    grade: str
+    code: str
+    reason: str
+
+    @property
+    def is_ok(self) -> bool:
+        """True when this part was read, fresh and priced."""
+        return self.grade == "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """One cycle of all users.
+
+    `is_new` is False when the slot was stored already: nothing was asked of any venue then,
+    and the grades are the stored ones. `activity` tells of open orders and cash flows, which do
+    not touch the grade; it is empty for a stored slot. `alerts` are the messages of this cycle.
+    """
+
+    slot: datetime
+    sync_id: str
+    is_new: bool
+    users: tuple[UserLine, ...]
+    wallets: tuple[WalletLine, ...]
+    activity: tuple[WalletLine, ...] = ()
+    seconds: float = 0.0
+    alerts: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """True when every user's snapshot is complete."""
+        return all(line.grade == "complete" for line in self.users)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the report as JSON-able values; instants are ISO 8601."""
+        return {**asdict(self), "slot": self.slot.isoformat()}
+
+    def summary(self) -> str:
+        """Return the cycle in one readable line."""
+        if not self.is_new:
+            return f"{self.slot:%Y-%m-%d %H:%M:%S} stored already, nothing asked"
+        complete = sum(line.grade == "complete" for line in self.users)
+        failed = [f"{line.user} {line.account} {line.wallet}: {line.code}" for line in self.wallets if not line.is_ok]
+        troubles = f"; {', '.join(failed)}" if failed else ""
+        counted = f"{complete} of {len(self.users)} users complete in {self.seconds:.1f} s"
+        return f"{self.slot:%Y-%m-%d %H:%M:%S} {counted}{troubles}"

@@ -1,0 +1,188 @@
+"""A syncer of one lab: opened once, for one cycle or for many, never two at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from filelock import FileLock, Timeout
+
+from portfolio_lab.errors import LockHeldError
+from portfolio_lab.models.accounts import Credentials
+from portfolio_lab.security.private_files import make_private_folder, write_private
+from portfolio_lab.security.vault import Vault, passphrase_from_environment
+from portfolio_lab.settings import Settings, load_settings
+from portfolio_lab.sync.alerts import Alerts, Send
+from portfolio_lab.sync.cycle import Clock, Memory, run_cycle, slot_at, utc_now
+from portfolio_lab.sync.journal import journal, write_failures
+from portfolio_lab.sync.reading import AccountKey, Hub
+from portfolio_lab.sync.report import CycleReport
+
+if TYPE_CHECKING:
+    from portfolio_lab.store import Store
+
+LOCK_NAME = "sync.lock"
+PID_NAME = "sync.pid"
+
+Hubs = Callable[[], AbstractAsyncContextManager[Hub]]
+"""Makes a hub that lives as long as its block."""
+
+
+class Syncer:
+    """Runs cycles of one lab.
+
+    Use it as an asynchronous context: it holds the lab's lock, the opened vault's credentials,
+    the store and one hub, so that a replay of many slots loads markets once.
+
+        async with Syncer(lab) as syncer:
+            report = await syncer.cycle(slot)
+    """
+
+    def __init__(
+        self,
+        lab: Path,
+        *,
+        clock: Clock = utc_now,
+        store: Store | None = None,
+        hubs: Hubs | None = None,
+        credentials: Mapping[AccountKey, Credentials] | None = None,
+        send: Send | None = None,
+    ) -> None:
+        """Read the lab's settings and vault; nothing is asked of any venue yet.
+
+        Args:
+            lab: the lab's folder.
+            clock: gives the present instant; a replay passes its own.
+            store: instead of the lab's own.
+            hubs: makes the hub, instead of the real one.
+            credentials: instead of the vault's.
+            send: delivers one alert, instead of apprise.
+
+        Raises:
+            ConfigError: lab.toml cannot be used.
+            VaultError: the vault or its passphrase cannot be used.
+            StoreError: there is no store; the message says what to run.
+        """
+        self.settings = load_settings(lab)
+        self._clock = clock
+        self._hubs = hubs or (lambda: _real_hub(self.settings, clock))
+        self._credentials = _from_vault(self.settings) if credentials is None else credentials
+        self._store = _open_store(self.settings) if store is None else store
+        self._alerts = Alerts(self.settings.runs_path, self.settings.alert_channels, send=send)
+        self._memory = Memory()
+        self._held = AsyncExitStack()
+        self._hub: Hub | None = None
+
+    async def __aenter__(self) -> Self:
+        """Take the lab's lock and open the hub; LockHeldError when another syncer has the lab."""
+        async with AsyncExitStack() as stack:
+            stack.enter_context(_held_lab(self.settings.runs_path))
+            stack.enter_context(journal(self.settings.runs_path))
+            self._hub = await stack.enter_async_context(self._hubs())
+            self._held = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the hub and let the lab go."""
+        await self._held.aclose()
+        self._hub = None
+
+    async def cycle(self, slot: datetime | None = None) -> CycleReport:
+        """Run one slot (the present one when none is given), log its failures, tell the alert channels.
+
+        Raises:
+            StoreError: nothing was stored.
+        """
+        if self._hub is None:
+            msg = "a Syncer runs cycles inside `async with`"
+            raise RuntimeError(msg)
+        due = slot or slot_at(self._clock(), self.settings.interval_seconds)
+        report = await run_cycle(
+            self.settings, self._credentials, self._store, self._hub, slot=due, clock=self._clock, memory=self._memory
+        )
+        write_failures(report)
+        # Delivery blocks; the hub's connections must stay alive meanwhile.
+        alerts = await asyncio.to_thread(self._alerts.tell, report)
+        return replace(report, alerts=alerts)
+
+
+def sync_once(
+    lab: Path,
+    *,
+    slot: datetime | None = None,
+    clock: Clock = utc_now,
+    store: Store | None = None,
+    hubs: Hubs | None = None,
+) -> CycleReport:
+    """Run one cycle of the lab in folder `lab` and return its report. Works inside a notebook too.
+
+    Args:
+        lab: the lab's folder.
+        slot: the slot to run, aware UTC; None for the present one.
+        clock: gives the present instant.
+        store: instead of the lab's own.
+        hubs: makes the hub, instead of the real one.
+
+    Raises:
+        ConfigError: lab.toml cannot be used.
+        VaultError: the vault or its passphrase cannot be used.
+        StoreError: the store is missing or damaged, or the disk refused.
+        LockHeldError: another process syncs this lab now.
+    """
+
+    async def once() -> CycleReport:
+        async with Syncer(Path(lab), clock=clock, store=store, hubs=hubs) as syncer:
+            return await syncer.cycle(slot)
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(once())
+    # A notebook's kernel runs a loop of its own in this thread: the cycle gets another.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(lambda: asyncio.run(once())).result()
+
+
+def _real_hub(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[Hub]:
+    from portfolio_lab.exchanges import Hub as VenueHub  # noqa: PLC0415  ccxt costs seconds to import
+
+    return VenueHub(clock=clock, governor_path=settings.runs_path / "governor.json")
+
+
+def _open_store(settings: Settings) -> Store:
+    from portfolio_lab.store import Store as StoreOnDisk  # noqa: PLC0415  not paid where a store is given
+
+    return StoreOnDisk.open(settings.store_path)
+
+
+def _from_vault(settings: Settings) -> dict[AccountKey, Credentials]:
+    vault = Vault.open(settings.vault_path, passphrase_from_environment())
+    held = set(vault.accounts())
+    return {account.key: vault.credentials(account) for account in settings.accounts if account.key in held}
+
+
+def _held_lab(runs_path: Path) -> ExitStack:
+    make_private_folder(runs_path)
+    lock = FileLock(runs_path / LOCK_NAME, timeout=0, mode=0o600, thread_local=False)
+    held = ExitStack()
+    try:
+        held.enter_context(lock)
+    except Timeout:
+        msg = f"another process ({_holder(runs_path)}) syncs this lab now: wait until it has ended, or stop it"
+        raise LockHeldError(msg) from None
+    write_private(runs_path / PID_NAME, f"{os.getpid()}\n".encode())
+    return held
+
+
+def _holder(runs_path: Path) -> str:
+    try:
+        return f"pid {int((runs_path / PID_NAME).read_text())}"
+    except (OSError, ValueError):
+        return "pid unknown"
