@@ -88,11 +88,10 @@ def decoded(
     try:
         reader = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         _check_metadata(table, reader, where, rows)
-        stored = [
-            name for name in (columns or [*table.schema.names, COMMITTED_AT.name]) if name in reader.schema_arrow.names
-        ]
+        present = set(reader.schema_arrow.names)
+        stored = [name for name in (columns or [*table.schema.names, COMMITTED_AT.name]) if name in present]
         if filters is None:
-            return conformed(table, reader.read(columns=stored), columns)
+            return conformed(table, reader.read(columns=stored, use_threads=False), columns)
         found = pq.read_table(
             pa.BufferReader(content), columns=stored, filters=filters, page_checksum_verification=True
         )
@@ -113,19 +112,16 @@ def _check_metadata(table: Table, reader: pq.ParquetFile, where: str, rows: int)
 def conformed(table: Table, rows: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:
     """Return `rows` with the fields of the schema; what an older file lacks is null."""
     wanted = [table.schema.field(name) for name in (columns or table.schema.names) if name != COMMITTED_AT.name]
-    if COMMITTED_AT.name in rows.column_names:
+    present = dict(zip(rows.column_names, rows.columns, strict=True))
+    if COMMITTED_AT.name in present:
         wanted.append(COMMITTED_AT)
-    present = set(rows.column_names)
-    fields = [column if column.name in present else column.with_nullable(True) for column in wanted]
-    for column in fields:
-        if column.name in present and rows.schema.field(column.name).type != column.type:
-            raise StoreError(
-                f"{table.name}: stored column {column.name!r} is not {column.type}; restore it from a backup"
-            )
+    fields = [column if column.name in present else column.with_nullable(nullable=True) for column in wanted]
     arrays = [
-        rows.column(column.name) if column.name in present else pa.nulls(rows.num_rows, column.type)
-        for column in fields
+        present[column.name] if column.name in present else pa.nulls(rows.num_rows, column.type) for column in fields
     ]
+    for column, values in zip(fields, arrays, strict=True):
+        if values.type != column.type:
+            raise StoreError(f"{table.name}: stored column {column.name!r} is {values.type}, not {column.type}")
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
@@ -134,6 +130,8 @@ def joined(table: Table, parts: Sequence[pa.Table], columns: Sequence[str] | Non
     if not parts:
         return conformed(table, table.schema.empty_table(), columns)
     first = parts[0].schema
+    if all(part.schema.equals(first) for part in parts):
+        return pa.concat_tables(parts).combine_chunks()
     fields = [
         first.field(i).with_nullable(any(part.schema.field(i).nullable for part in parts)) for i in range(len(first))
     ]

@@ -49,13 +49,11 @@ class Question:
 
     def filters(self) -> pc.Expression | None:
         """Return the rows wanted as an Arrow expression; None for all."""
-        parts = [] if self.users is None else [pc.field("user").isin(list(self.users))]
-        return _all([*parts, *self._times()])
+        return _all([*self._owners(), *self._times()])
 
     def scan_filters(self) -> pc.Expression | None:
         """Return the part of `filters` that cannot hide a row which supersedes another."""
-        parts = [] if self.users is None else [pc.field("user").isin(list(self.users))]
-        return _all([*parts, *(self._times() if self.time_in_key() else [])])
+        return _all([*self._owners(), *(self._times() if self.time_in_key() else [])])
 
     def scan_columns(self) -> list[str]:
         """Return the columns that must be read to answer: those asked for, key and time."""
@@ -63,6 +61,9 @@ class Question:
             return list(self.table.schema.names)
         needed = {*self.columns, *self.table.key, time_column(self.table)}
         return [name for name in self.table.schema.names if name in needed]
+
+    def _owners(self) -> list[pc.Expression]:
+        return [] if self.users is None else [pc.field("user").isin(list(self.users))]
 
     def _times(self) -> list[pc.Expression]:
         column = time_column(self.table)
@@ -168,10 +169,10 @@ class Reader:
     def load(
         self, stored: StoredFile, filters: pc.Expression | None = None, columns: Sequence[str] | None = None
     ) -> pa.Table:
-        """Return the rows of one file, verified; a large file is filtered as it is read."""
+        """Return the rows of one file, verified; only a large file is filtered, as it is read."""
         known = self._loaded.get(stored.path)
         if known is not None:
-            return _filtered(known, filters)
+            return known
         content = self._bytes(stored, trusted=stored.path in self._verified)
         table, where = self._tables[stored.table], _where(stored)
         if stored.size > _SMALL:
@@ -179,7 +180,7 @@ class Reader:
             return decoded(table, content, where, rows=stored.rows, columns=extended, filters=filters)
         whole = decoded(table, content, where, rows=stored.rows)
         self._keep(stored.path, whole)
-        return _filtered(whole, filters)
+        return whole
 
     def _answer(self, question: Question) -> pa.Table:
         filters, columns = question.scan_filters(), question.scan_columns()
@@ -189,9 +190,9 @@ class Reader:
             if question.touches(stored)
         )
         rows = joined(question.table, [part for part in parts if part.num_rows], columns)
+        rows = _filtered(rows, filters)
         if question.table.latest:
-            rows = newest(question.table, rows)
-        rows = _filtered(rows, question.filters())
+            rows = _filtered(newest(question.table, rows), question.filters())
         rows = rows.sort_by([(name, "ascending") for name in question.table.key])
         return rows if question.columns is None else rows.select(list(question.columns))
 
@@ -217,7 +218,8 @@ class Reader:
         return content
 
     def _keep(self, path: str, rows: pa.Table) -> None:
-        self._loaded[path] = rows
+        if self._loaded.setdefault(path, rows) is not rows:
+            return  # another thread was quicker
         self._loaded_bytes += rows.nbytes
         while self._loaded_bytes > _CACHE_BYTES:
             _, oldest = self._loaded.popitem(last=False)
