@@ -153,7 +153,7 @@ def _watch_live(root: Path, *, serve: bool, port: int) -> None:
     command = [*_command(root), "schedule", "--every", str(CADENCE_SECONDS), *cycles]
     until = "until you stop it" if serve else f"{LIVE_RUNS} times"
     _say(
-        f"sync: papermill runs scheduled/sync.ipynb every {CADENCE_SECONDS} s, {until}; its log: {_log(root, 'schedule')}"
+        f"sync: papermill runs scheduled/sync.ipynb every {CADENCE_SECONDS} s, {until}; log: {_log(root, 'schedule')}"
     )
     with _log(root, "schedule").open("ab") as log, running(command, stdout=log, stderr=log) as schedule:
         _await_runs(root, schedule, 1 if serve else LIVE_RUNS)
