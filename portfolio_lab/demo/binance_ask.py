@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from portfolio_lab.demo import binance_errors as refuse
@@ -42,7 +43,7 @@ class Span:
         return self.since <= at <= self.until
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ask:
     """A question that has passed the door. Every answer is of book time `at`, in ms.
 
@@ -63,7 +64,7 @@ class Ask:
             raise refuse.key_rejected()
         return self.asker
 
-    @property
+    @cached_property
     def view(self) -> View:
         """The asking account's book at book time."""
         return self.account.view(self.at)

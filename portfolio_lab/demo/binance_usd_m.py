@@ -166,9 +166,8 @@ def _most_notional(leverage: Decimal, schedule: tuple[Bracket, ...]) -> Decimal:
     return max(bracket.cap for bracket in schedule if bracket.leverage >= leverage)
 
 
-def _risk(ask: Ask, slot: Slot) -> dict[str, Json]:
+def _risk(slot: Slot, pocket: Pocket) -> dict[str, Json]:
     """The fields that both versions of positionRisk have."""
-    pocket = next(one for one in _pockets(ask) if one.asset == slot.instrument.settle)
     return {
         "symbol": slot.instrument.symbol,
         "positionSide": side_text(slot.position_side),
@@ -188,9 +187,10 @@ def _risk(ask: Ask, slot: Slot) -> dict[str, Json]:
 def _risk_v3(ask: Ask) -> Json:
     """Open positions only; `leverage` and `marginType` are gone from this version."""
     wanted = {one.symbol for one in ask.instruments(LINEAR)}
+    found = {pocket.asset: pocket for pocket in _pockets(ask)}
     slots = [slot for slot in open_slots(ask.view, Wallet.USD_M) if slot.instrument.symbol in wanted]
     return [
-        _risk(ask, slot)
+        _risk(slot, found[slot.instrument.settle])
         | {
             "marginAsset": slot.instrument.settle,
             "initialMargin": eight_text(slot.initial_margin),
@@ -207,7 +207,7 @@ def _risk_v3(ask: Ask) -> Json:
 
 def _risk_v2(ask: Ask) -> Json:
     """Every side of every contract, empty ones too."""
-    rows = []
+    rows, found = [], {pocket.asset: pocket for pocket in _pockets(ask)}
     for slot in all_slots(ask, Wallet.USD_M, LINEAR):
         leverage = _leverage(ask, slot)
         extras = {
@@ -216,7 +216,7 @@ def _risk_v2(ask: Ask) -> Json:
             "marginType": "cross",
             "isAutoAddMargin": "false",
         }
-        rows.append(_risk(ask, slot) | extras)
+        rows.append(_risk(slot, found[slot.instrument.settle]) | extras)
     return rows
 
 
