@@ -1,0 +1,282 @@
+"""Asking a venue one question: unmodified ccxt signs and sends, we judge what comes back.
+
+Only ccxt's raw endpoints are used. An answer is judged by the venue's own code, never by
+ccxt's class of error (which depends on the host name), and every error is made anew here, so
+that no address, signature or key can be inside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import ccxt.async_support as ccxt
+
+from portfolio_lab.errors import (
+    AnswerShapeError,
+    BannedError,
+    ClockSkewError,
+    CredentialsError,
+    DeadlineError,
+    RateLimitedError,
+    UnreachableError,
+    VenueError,
+)
+from portfolio_lab.exchanges.governor import Budget, Governor, Sleep
+from portfolio_lab.exchanges.payloads import read_json, shaped
+from portfolio_lab.exchanges.session import Answer, SafeSession, caught_answers
+from portfolio_lab.models.accounts import Credentials
+from portfolio_lab.models.holdings import AnswerMark
+
+ATTEMPTS = 3
+"""One question is sent at most so many times, inside its deadline."""
+
+BACK_OFF = 0.4
+"""Seconds before the second attempt at most; doubled before the third."""
+
+PAUSE = 60.0
+"""Seconds that a venue is left alone when it says "too much" without saying how long."""
+
+_SILENT = logging.Logger("portfolio_lab.exchanges.ccxt")  # noqa: LOG001 - outside the tree: ccxt logs keys at DEBUG
+_SILENT.disabled = True
+
+Shape = TypeVar("Shape")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One raw read of a venue: ccxt's name for it, where it lives and what it costs.
+
+    `is_personal` budgets are counted by account, the others by address.
+    """
+
+    method: str
+    path: str
+    host: str
+    budget: Budget
+    weight: int = 1
+    http: str = "GET"
+    is_personal: bool = False
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """What differs between venues on the wire.
+
+    `refusal` returns the error that an answer means, None when it is a result. `used_weight`
+    returns the weight that an answer says was used, None when it says nothing.
+    """
+
+    name: str
+    hosts: Mapping[str, str]
+    endpoints: tuple[Endpoint, ...]
+    refusal: Callable[[Answer, Any], VenueError | None]
+    used_weight: Callable[[Endpoint, Mapping[str, str]], int | None]
+
+    def address(self, endpoint: Endpoint, base_url: str | None) -> str:
+        """Return scheme, host and path of an endpoint; `base_url` replaces all hosts."""
+        return (base_url.rstrip("/") if base_url else self.hosts[endpoint.host]) + endpoint.path
+
+
+class ClockOffset:
+    """Our machine's clock minus the venue's, in milliseconds, shared by all clients of a venue."""
+
+    def __init__(self) -> None:
+        self.milliseconds = 0
+        self.measure: Callable[[], Awaitable[object]] | None = None
+
+
+def open_exchange(venue: Venue, base_url: str | None, session: SafeSession, credentials: Credentials | None) -> Any:  # noqa: ANN401 - ccxt's implicit methods are made at run time
+    """Return a ccxt instance on our session; it never loads markets, waits, retries or logs."""
+    options = {"fetchMargins": False, "fetchCurrencies": False, "adjustForTimeDifference": False}
+    config: dict[str, Any] = {
+        "number": str,
+        "session": session,
+        "enableRateLimit": False,
+        "enableLastHttpResponse": False,
+        "enableLastJsonResponse": False,
+        "enableLastResponseHeaders": False,
+        "options": {**options, "maxRetriesOnFailure": 0},
+    }
+    if credentials is not None:
+        config |= {"apiKey": credentials.key, "secret": credentials.secret, "password": credentials.passphrase or ""}
+    exchange = getattr(ccxt, venue.name)(config)
+    exchange.logger = _SILENT
+    exchange.ssl_context = session.ssl_context
+    if base_url:
+        exchange.urls["api"] = _redirected(venue.name, exchange.urls["api"], base_url.rstrip("/"))
+    return exchange
+
+
+def _redirected(venue: str, addresses: Mapping[str, str], base_url: str) -> dict[str, str]:
+    if venue == "okx":
+        return {"rest": base_url}
+    return {name: base_url + urlsplit(address).path for name, address in addresses.items()}
+
+
+class VenueClient:
+    """Asks one venue, as one account or without a key."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        exchange: Any,  # noqa: ANN401 - a ccxt instance
+        *,
+        owner: str,
+        governor: Governor,
+        offset: ClockOffset,
+        deadline: float,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.venue = venue
+        self._exchange = exchange
+        self._owner = owner
+        self._governor = governor
+        self._offset = offset
+        self._deadline = deadline
+        self._sleep = sleep
+
+    async def ask(
+        self, endpoint: Endpoint, shape: type[Shape], params: Mapping[str, object] = MappingProxyType({})
+    ) -> tuple[Shape, AnswerMark]:
+        """Return the answer in its shape, and the mark of the raw answer.
+
+        Raises the VenueError family; an answer of any other shape is an AnswerShapeError.
+        """
+        answer, value = await self._answered(endpoint, params)
+        with named(self.venue.name, endpoint.path):
+            result = shaped(value, shape)
+        return result, AnswerMark(endpoint.path, answer.sha256, answer.received_at)
+
+    async def _answered(self, endpoint: Endpoint, params: Mapping[str, object]) -> tuple[Answer, Any]:
+        ends = time.monotonic() + self._deadline
+        is_clock_mended = False
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._judged(endpoint, params, ends)
+            except ClockSkewError:
+                if is_clock_mended or self._offset.measure is None:
+                    raise
+            except UnreachableError:
+                pause = random.uniform(0, BACK_OFF * 2**attempt / 2)  # noqa: S311 - jitter, no secret
+                if attempt >= ATTEMPTS or time.monotonic() + pause >= ends:
+                    raise
+                await self._sleep(pause)
+                continue
+            is_clock_mended = True
+            await self._offset.measure()
+
+    async def _judged(self, endpoint: Endpoint, params: Mapping[str, object], ends: float) -> tuple[Answer, Any]:
+        budget = self._budget(endpoint)
+        async with self._governor.admitted(budget, endpoint.weight):
+            answer = await self._sent(endpoint, params, ends)
+        used = self.venue.used_weight(endpoint, answer.headers)
+        if used is not None:
+            self._governor.learn(budget, used)
+        with named(self.venue.name, endpoint.path):
+            try:
+                return answer, self._result(answer)
+            except RateLimitedError as refusal:
+                self._close(refusal, endpoint)
+                raise
+
+    def _result(self, answer: Answer) -> Any:  # noqa: ANN401 - any JSON value
+        value, problem = None, None
+        try:
+            value = read_json(answer.body)
+        except AnswerShapeError as damage:
+            problem = damage.args[0]
+        refusal = self.venue.refusal(answer, value) or refusal_by_status(answer)
+        if refusal is not None:
+            raise refusal
+        if problem:
+            raise AnswerShapeError(problem)
+        return value
+
+    def _close(self, refusal: RateLimitedError, endpoint: Endpoint) -> None:
+        """Keep everybody away; a refusal of one account alone (per-user limit) concerns nobody else."""
+        is_ban = isinstance(refusal, BannedError)
+        if is_ban or not endpoint.is_personal:
+            self._governor.close(refusal.retry_after or PAUSE, is_ban=is_ban)
+
+    def _budget(self, endpoint: Endpoint) -> Budget:
+        if not endpoint.is_personal:
+            return endpoint.budget
+        budget = endpoint.budget
+        return Budget(f"{self._owner} {budget.name}", budget.limit, budget.seconds, budget.is_sliding)
+
+    async def _sent(self, endpoint: Endpoint, params: Mapping[str, object], ends: float) -> Answer:
+        """Send once by ccxt and return what arrived; raise when nothing did."""
+        options = self._exchange.options
+        options["timeDifference"] = self._offset.milliseconds
+        options["hasAlreadyAuthenticatedSuccessfully"] = False
+        failure = ""
+        with caught_answers() as answers, named(self.venue.name, endpoint.path):
+            try:
+                async with asyncio.timeout(max(0.0, ends - time.monotonic())):
+                    await getattr(self._exchange, endpoint.method)(dict(params))
+            except (TimeoutError, ccxt.RequestTimeout):
+                failure = "timeout"
+            except (ccxt.BaseError, ValueError, TypeError) as refusal:
+                failure = type(refusal).__name__
+            if answers:
+                return answers[-1]
+            raise _unsent(failure, self._deadline)
+
+
+def _unsent(failure: str, deadline: float) -> VenueError:
+    """The error for a question that got no answer; `failure` is the name of a class, never a text."""
+    if failure == "timeout":
+        return DeadlineError(f"No answer within {deadline:g} s.")
+    if failure in {"AuthenticationError", "ValueError", "TypeError", "ArgumentsRequired"}:
+        return CredentialsError("The key, secret or passphrase is incomplete: nothing could be signed with it.")
+    return UnreachableError("No answer.") if failure == "ExchangeNotAvailable" else VenueError(f"Not sent ({failure}).")
+
+
+def refusal_by_status(answer: Answer) -> VenueError | None:
+    """Return the error that the HTTP status alone means, None for 200."""
+    status = answer.status
+    if status == 200:
+        return None
+    if status == 418:
+        return BannedError("The venue has banned this address (418).", retry_after=retry_after(answer))
+    if status == 429:
+        return RateLimitedError("Too many requests (429).", retry_after=retry_after(answer))
+    if status == 403:
+        return BannedError("The venue's firewall refuses this address (403).", retry_after=retry_after(answer))
+    if status == 401:
+        return CredentialsError("The key was refused (401).")
+    if status >= 500 or status == 408:
+        return UnreachableError(f"The venue is out of order ({status}).")
+    if 300 <= status < 400:
+        return AnswerShapeError(f"A redirect ({status}), which is never followed.")
+    return VenueError(f"The venue refused the request ({status}).")
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Return the seconds of the Retry-After header, None when it says nothing usable."""
+    text = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
+
+
+@contextmanager
+def named(venue: str, endpoint: str) -> Iterator[None]:
+    """Put venue and endpoint into the errors that leave the block, once."""
+    try:
+        yield
+    except VenueError as error:
+        if not error.venue:
+            error.venue, error.endpoint = venue, endpoint
+            error.args = (f"{venue} {endpoint}: {error.args[0]}",)
+        raise

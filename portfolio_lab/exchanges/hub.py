@@ -1,0 +1,261 @@
+"""The door to the venues: one hub per process, one market per venue and address, one reader per account."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+
+from aiohttp.abc import AbstractResolver
+
+from portfolio_lab.errors import VenueError, WalletRefusedError
+from portfolio_lab.exchanges import binance, okx
+from portfolio_lab.exchanges.binance import activity as binance_activity
+from portfolio_lab.exchanges.binance import portfolio as binance_portfolio
+from portfolio_lab.exchanges.binance import prices as binance_prices
+from portfolio_lab.exchanges.client import ClockOffset, Venue, VenueClient, named, open_exchange
+from portfolio_lab.exchanges.governor import Governor, Sleep
+from portfolio_lab.exchanges.okx import activity as okx_activity
+from portfolio_lab.exchanges.okx import portfolio as okx_portfolio
+from portfolio_lab.exchanges.okx import prices as okx_prices
+from portfolio_lab.exchanges.session import Clock, SafeSession
+from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Credentials, Wallet
+from portfolio_lab.models.activity import CashFlow
+from portfolio_lab.models.holdings import OpenOrder, WalletReading
+from portfolio_lab.models.prices import Quote
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Reads(Protocol):
+    """What each venue can be asked for; every method raises only the VenueError family."""
+
+    async def time(self) -> datetime:
+        """Return the venue's clock."""
+
+    async def quotes(self) -> tuple[Quote, ...]:
+        """Return all prices."""
+
+    async def wallet(self, client: VenueClient, wallet: Wallet) -> WalletReading:
+        """Return one wallet."""
+
+    async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
+        """Return the resting orders of the wallets."""
+
+    async def cash_flows(self, client: VenueClient, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
+        """Return the flows of [since, until)."""
+
+
+class _Binance:
+    """Binance's reads, with the instruments that all accounts share."""
+
+    def __init__(self, client: VenueClient) -> None:
+        self._client = client
+        self._instruments = binance_prices.Instruments(client)
+
+    async def time(self) -> datetime:
+        return await binance_prices.fetch_time(self._client)
+
+    async def quotes(self) -> tuple[Quote, ...]:
+        return await binance_prices.fetch_quotes(self._client, self._instruments)
+
+    async def wallet(self, client: VenueClient, wallet: Wallet) -> WalletReading:
+        return await binance_portfolio.fetch_wallet(client, self._instruments, wallet)
+
+    async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
+        return await binance_activity.fetch_open_orders(client, self._instruments, wallets)
+
+    async def cash_flows(self, client: VenueClient, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
+        return await binance_activity.fetch_cash_flows(client, since=since, until=until)
+
+
+class _Okx:
+    """OKX's reads, with the instruments that all accounts share."""
+
+    def __init__(self, client: VenueClient) -> None:
+        self._client = client
+        self._instruments = okx_prices.Instruments(client)
+
+    async def time(self) -> datetime:
+        return await okx_prices.fetch_time(self._client)
+
+    async def quotes(self) -> tuple[Quote, ...]:
+        return await okx_prices.fetch_quotes(self._client)
+
+    async def wallet(self, client: VenueClient, wallet: Wallet) -> WalletReading:
+        return await okx_portfolio.fetch_wallet(client, self._instruments, wallet)
+
+    async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
+        if Wallet.TRADING not in wallets:
+            return ()
+        return await okx_activity.fetch_open_orders(client, self._instruments)
+
+    async def cash_flows(self, client: VenueClient, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
+        return await okx_activity.fetch_cash_flows(client, since=since, until=until)
+
+
+VENUES: dict[str, tuple[Venue, Callable[[VenueClient], Reads]]] = {
+    "binance": (binance.VENUE, _Binance),
+    "okx": (okx.VENUE, _Okx),
+}
+"""Every supported venue. Another venue is a package like `binance` and a line here."""
+
+
+class Market:
+    """One venue at one address, without a key: its clock, its prices, and what all accounts share."""
+
+    def __init__(self, venue: Venue, base_url: str | None, hub: Hub) -> None:
+        self.venue = venue.name
+        self._offset = ClockOffset()
+        self._offset.measure = self.measure_clock
+        self._governor = Governor(venue=venue.name, clock=hub.clock, sleep=hub.sleep)
+        self._hub = hub
+        self._wire = venue
+        self._base_url = base_url
+        self.reads = VENUES[venue.name][1](self.client(None, owner="public"))
+
+    async def measure_clock(self) -> timedelta:
+        """Return venue time - our clock, and correct the time stamps of all accounts by it."""
+        ours, machine = self._hub.clock(), time.time()
+        theirs = await self.reads.time()
+        flight = (time.time() - machine) / 2
+        self._offset.milliseconds = round((machine + flight - theirs.timestamp()) * 1000)
+        return theirs - ours - timedelta(seconds=flight)
+
+    async def fetch_quotes(self) -> tuple[Quote, ...]:
+        """Return everything that is needed to price coins; raises the VenueError family."""
+        with named(self.venue, "quotes"):
+            return await self.reads.quotes()
+
+    def client(self, credentials: Credentials | None, *, owner: str) -> VenueClient:
+        """Return a client that signs with the credentials, or asks without a key."""
+        hub = self._hub
+        exchange = open_exchange(self._wire, self._base_url, hub.session, credentials)
+        return VenueClient(
+            self._wire,
+            exchange,
+            owner=owner,
+            governor=self._governor,
+            offset=self._offset,
+            deadline=hub.deadline,
+            sleep=hub.sleep,
+        )
+
+
+class AccountReader:
+    """Reads one account. Each method is one door: it succeeds as a whole or raises the VenueError family."""
+
+    def __init__(self, account: Account, credentials: Credentials, market: Market) -> None:
+        self.account = account
+        self.market = market
+        self._credentials = credentials
+        self._client = market.client(credentials, owner="/".join(account.key))
+
+    def is_for(self, account: Account, credentials: Credentials) -> bool:
+        """True while neither the account's configuration nor its key has changed."""
+        return self.account == account and self._credentials == credentials
+
+    async def fetch_wallet(self, wallet: Wallet) -> WalletReading:
+        """Return one wallet; an empty wallet is a reading without rows."""
+        if wallet not in VENUE_WALLETS[self.account.venue]:
+            text = f"{self.account.venue} has no wallet {wallet.value}: correct `wallets` in lab.toml."
+            raise WalletRefusedError(text, venue=self.account.venue)
+        with named(self.account.venue, f"{wallet.value} wallet"):
+            return await self.market.reads.wallet(self._client, wallet)
+
+    async def fetch_open_orders(self) -> tuple[OpenOrder, ...]:
+        """Return the resting orders of all configured wallets."""
+        wallets = self.account.wallets or VENUE_WALLETS[self.account.venue]
+        with named(self.account.venue, "open orders"):
+            return await self.market.reads.open_orders(self._client, wallets)
+
+    async def fetch_cash_flows(self, *, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
+        """Return completed deposits and withdrawals of [since, until), oldest first."""
+        with named(self.account.venue, "cash flows"):
+            return await self.market.reads.cash_flows(self._client, since, until)
+
+
+class Hub:
+    """One per process: the shared session, markets, clock offsets and governors.
+
+    Use it as `async with Hub(clock=...) as hub:`. `deadline` in seconds bounds each question
+    with its retries. `ssl_context` and `resolver` replace the machine's own, for proxies with
+    their own authority and for tests. `governor_path` names a file for budgets that several
+    processes share; this version keeps them inside the process and leaves the file alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock = lambda: datetime.now(UTC),
+        deadline: float = 20.0,
+        governor_path: Path | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        resolver: AbstractResolver | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.clock = clock
+        self.deadline = deadline
+        self.governor_path = governor_path
+        self.sleep: Callable[[float], Awaitable[Any]] = sleep
+        self._ssl_context = ssl_context
+        self._resolver = resolver
+        self._session: SafeSession | None = None
+        self._markets: dict[tuple[str, str | None], Market] = {}
+        self._readers: dict[tuple[str, str, str], AccountReader] = {}
+
+    async def __aenter__(self) -> Self:
+        self._session = SafeSession(
+            clock=self.clock, deadline=self.deadline, ssl_context=self._ssl_context, resolver=self._resolver
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.session.close()
+        self._session = None
+        self._markets.clear()
+        self._readers.clear()
+
+    @property
+    def session(self) -> SafeSession:
+        """The shared session; only inside `async with`."""
+        if self._session is None:
+            raise RuntimeError("A hub is used inside `async with Hub(...) as hub:`.")
+        return self._session
+
+    async def market(self, venue: str, base_url: str | None) -> Market:
+        """Return the market of a venue at an address; the same one for all accounts."""
+        key = (venue, base_url)
+        if key not in self._markets:
+            wire = VENUES[venue][0]
+            _refuse_unsafe(base_url)
+            for endpoint in wire.endpoints:
+                self.session.allow(endpoint.http, wire.address(endpoint, base_url), max_bytes=endpoint.max_bytes)
+            self._markets[key] = Market(wire, base_url, self)
+        return self._markets[key]
+
+    async def reader(self, account: Account, credentials: Credentials) -> AccountReader:
+        """Return the reader of an account; a new one when its key or configuration has changed."""
+        reader = self._readers.get(account.key)
+        if reader is None or not reader.is_for(account, credentials):
+            market = await self.market(account.venue, account.base_url)
+            reader = self._readers[account.key] = AccountReader(account, credentials, market)
+        return reader
+
+
+def _refuse_unsafe(base_url: str | None) -> None:
+    """Raise unless keys travel under TLS, or stay on this machine."""
+    if base_url is None:
+        return
+    parts = urlsplit(base_url)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        return
+    raise VenueError("base_url must begin with https:// (http:// only for 127.0.0.1): keys would travel in clear.")
