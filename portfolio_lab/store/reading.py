@@ -63,7 +63,7 @@ class Question:
         return [name for name in self.table.schema.names if name in needed]
 
     def _owners(self) -> list[pc.Expression]:
-        return [] if self.users is None else [pc.field("user").isin(list(self.users))]
+        return [] if self.users is None else [pc.field("user").isin(pa.array(self.users, pa.string()))]
 
     def _times(self) -> list[pc.Expression]:
         column = time_column(self.table)
