@@ -221,8 +221,8 @@ class Market:
     def _path(self, coin: str, factor: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         price, weight, volatility = _COINS[coin]
         path = np.cumsum(weight * factor + _returns(self.seed, coin, volatility) + _DRIFT)
-        pinned: npt.NDArray[np.float64] = path - path[(PIN - GRID_START) // HOUR_MS] + math.log(price)
-        return pinned
+        level = math.log(price) - float(path[(PIN - GRID_START) // HOUR_MS])
+        return np.asarray(path + level, dtype=np.float64)
 
     def _stream(self, *names: str) -> int:
         known = self._streams.get(names)

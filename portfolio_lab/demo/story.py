@@ -364,12 +364,16 @@ class _Day:
             one,
             "sell" if long else "buy",
             amount,
-            price=None if conditional else beyond,
+            price=self._resting_price(one, below) if conditional else beyond,
             trigger_price=below if conditional else None,
             order_type="stop" if conditional else "limit",
             reduce_only=not self.profile.hedge,
             position_side=leaning.side,
         )
+
+    def _resting_price(self, one: Instrument, trigger: Decimal) -> Decimal | None:
+        """Where a conditional order rests once triggered: most trade at market (None)."""
+        return trigger if self.random.random() < 0.3 else None  # noqa: PLR2004 - three of ten
 
     # ------------------------------------------------------------ looking
 
