@@ -74,6 +74,7 @@ class SafeSession:
         ssl_context: ssl.SSLContext | None = None,
         resolver: AbstractResolver | None = None,
     ) -> None:
+        self.headers: dict[str, str] = {}  # ccxt adds them to its own
         self.ssl_context = ssl_context or ssl.create_default_context()
         self._clock = clock
         self._timeout = aiohttp.ClientTimeout(total=deadline, sock_connect=min(deadline, 10.0))
