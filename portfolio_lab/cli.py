@@ -271,17 +271,15 @@ portfolio-lab --lab ~/lab schedule --every 60 --cycles 3
 @click.pass_obj
 def schedule(lab: Path, every: int | None, cycles: int | None, *, any_interval: bool) -> None:
     """Run scheduled/sync.ipynb by papermill at a steady cadence, until Ctrl-C."""
-    from portfolio_lab.settings import check_interval  # noqa: PLC0415
-
     settings = _settings(lab)
-    if every is None or every == settings.interval_seconds:
-        every = settings.interval_seconds
-    else:
-        check_interval(every, any_allowed=any_interval)
+    # lab.toml's own interval was allowed there already.
+    allowed = any_interval or every in {None, settings.interval_seconds}
     _log_to_stderr()
     from portfolio_lab.sync import run_schedule  # noqa: PLC0415
 
-    run_schedule(lab, every=every, cycles=cycles)
+    run_schedule(
+        lab, every=settings.interval_seconds if every is None else every, cycles=cycles, allow_any_interval=allowed
+    )
 
 
 @doors.group("alerts", cls=_Doors)
@@ -299,8 +297,11 @@ def alerts_test(lab: Path) -> None:
     _log_to_stderr()
     from portfolio_lab.sync import send_test_alert  # noqa: PLC0415
 
-    send_test_alert(settings)
-    click.echo(f"sent a test message to {len(settings.alert_channels)} channel(s)")
+    outcome = send_test_alert(settings)
+    for channel, taken in outcome.items():
+        click.echo(f"{channel} {'took the message' if taken else 'did not take it'}")
+    if not all(outcome.values()):
+        raise PortfolioLabError("a channel did not take the message: check its address in lab.toml")
 
 
 # ---------------------------------------------------------------- views

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import json
 import os
+import queue
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -41,6 +43,7 @@ FINE_STEP = timedelta(hours=1)
 OLDEST_REUSE = timedelta(days=3)
 CADENCE_SECONDS = 60
 LIVE_RUNS = 3
+RUN_SECONDS = 180.0
 TEARSHEET_USER = "desk"
 MARKER = "demo.json"
 
@@ -128,7 +131,8 @@ def _fill(root: Path, exchange: Exchange, since: datetime) -> None:
         from portfolio_lab.enrolment import write_accounts  # noqa: PLC0415
 
         write_accounts(root, demo_accounts(exchange))
-    now = datetime.now(UTC)
+    # The last minutes are left to the live runs, whose first slot is the present minute.
+    now = datetime.now(UTC) - timedelta(minutes=2)
     after = _newest_slot(root) or since
     slots = replay_slots(after=after, until=now, step=STEP, fine=FINE_HISTORY, fine_step=FINE_STEP)
     _replay(root, exchange, slots)
@@ -151,32 +155,42 @@ def _replay(root: Path, exchange: Exchange, slots: list[datetime]) -> None:
 def _watch_live(root: Path, *, serve: bool, port: int) -> None:
     cycles = [] if serve else ["--cycles", str(LIVE_RUNS)]
     command = [*_command(root), "schedule", "--every", str(CADENCE_SECONDS), *cycles]
-    until = "until you stop it" if serve else f"{LIVE_RUNS} times"
-    _say(
-        f"sync: papermill runs scheduled/sync.ipynb every {CADENCE_SECONDS} s, {until}; log: {_log(root, 'schedule')}"
-    )
-    with _log(root, "schedule").open("ab") as log, running(command, stdout=log, stderr=log) as schedule:
-        _await_runs(root, schedule, 1 if serve else LIVE_RUNS)
+    until = "until you stop it" if serve else f"{LIVE_RUNS} times, at once and then on each full minute"
+    _say(f"sync: papermill runs scheduled/sync.ipynb every {CADENCE_SECONDS} s, {until}")
+    with (
+        _log(root, "schedule").open("ab") as log,
+        running(command, stdout=subprocess.PIPE, stderr=log) as schedule,
+    ):
+        runs = _Runs(schedule)
+        for number in range(1 if serve else LIVE_RUNS):
+            _say(f"sync: run {number + 1}: {runs.next(log=_log(root, 'schedule'))}")
         _write_tearsheet(root)
         _show_dashboard(root, port=_free_port(port), serve=serve)
 
 
-def _await_runs(root: Path, schedule: subprocess.Popen[bytes], count: int) -> None:
-    """Wait until the schedule has stored `count` live slots more."""
-    before = _newest_slot(root)
-    deadline = time.monotonic() + (count + 2) * CADENCE_SECONDS
-    stored = 0
-    while stored < count and time.monotonic() < deadline:
-        time.sleep(0.5)
-        newest = _newest_slot(root)
-        if newest is not None and newest != before:
-            before, stored = newest, stored + 1
-            _say(f"sync: slot {newest:%H:%M:%S} stored ({stored} of {count})")
-        elif schedule.poll() is not None:
-            break
-    if stored < count:
-        msg = f"the schedule stored {stored} of {count} slots: look into {_log(root, 'schedule')}"
-        raise PortfolioLabError(msg)
+class _Runs:
+    """The lines that a schedule prints, one a run; read on, so that it never waits for its reader."""
+
+    def __init__(self, schedule: subprocess.Popen[bytes]) -> None:
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._follow, args=(schedule,), daemon=True).start()
+
+    def _follow(self, schedule: subprocess.Popen[bytes]) -> None:
+        with contextlib.suppress(ValueError):  # the pipe is closed when the schedule is ended
+            for line in schedule.stdout or ():
+                self._lines.put(line.decode("utf-8", "replace").strip())
+        self._lines.put("")
+
+    def next(self, *, log: Path) -> str:
+        """Return the next run's line; PortfolioLabError when it failed or none comes."""
+        try:
+            line = self._lines.get(timeout=RUN_SECONDS)
+        except queue.Empty:
+            line = ""
+        if not line or "FAILED" in line:
+            msg = f"the scheduled notebook did not run ({line or 'no word from it'}): look into {log}"
+            raise PortfolioLabError(msg)
+        return line
 
 
 def _write_tearsheet(root: Path) -> None:

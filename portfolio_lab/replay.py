@@ -28,11 +28,10 @@ from portfolio_lab.errors import PortfolioLabError
 from portfolio_lab.layout import lay_lab
 from portfolio_lab.models.accounts import Account, Credentials
 from portfolio_lab.security import Vault
-from portfolio_lab.settings import load_settings
 
 SEED = 7
 START_SECONDS = 60.0
-STOP_SECONDS = 10.0
+STOP_SECONDS = 30.0
 PASSPHRASE_FILE = "passphrase"  # noqa: S105 - a file's name
 
 
@@ -209,19 +208,16 @@ async def replay(
     root: Path, exchange: Exchange, slots: Sequence[datetime], *, after_slot: Callable[[], None] = lambda: None
 ) -> None:
     """Run one real sync cycle for each slot, with the exchange's clock and ours set to it."""
-    from portfolio_lab.exchanges import Hub  # noqa: PLC0415 - loads ccxt
-    from portfolio_lab.store import Store  # noqa: PLC0415
-    from portfolio_lab.sync import run_cycle  # noqa: PLC0415
+    from portfolio_lab.sync import Syncer  # noqa: PLC0415 - loads Arrow
 
-    settings = load_settings(root)
-    store = Store.open(settings.store_path)
     clock = ReplayClock()
     if slots:
+        # Before the first request: markets are loaded and clocks compared on entering.
         exchange.set_clock(slots[0])
         clock.set(slots[0])
-    async with Hub(clock=clock) as hub:
+    async with Syncer(root, clock=clock, credentials=demo_credentials()) as syncer:
         for slot in slots:
             exchange.set_clock(slot)
             clock.set(slot)
-            await run_cycle(settings, demo_credentials(), store, hub, slot=slot, clock=clock)
+            await syncer.cycle(slot)
             after_slot()
