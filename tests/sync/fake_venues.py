@@ -1,0 +1,134 @@
+"""Venues made of plain values: what a test wants them to say, they say."""
+
+from __future__ import annotations
+
+import asyncio
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from portfolio_lab.models.accounts import Account, Credentials, Wallet
+from portfolio_lab.models.activity import CashFlow
+from portfolio_lab.models.holdings import AnswerMark, Balance, OpenOrder, WalletReading
+from portfolio_lab.models.prices import Quote
+
+MIDNIGHT = datetime(2026, 8, 3, tzinfo=UTC)
+LAB_TOML = """
+interval_seconds = 60
+
+[[accounts]]
+user = "alice"
+venue = "binance"
+label = "main"
+wallets = ["spot", "usd_m"]
+
+[[accounts]]
+user = "bob"
+venue = "okx"
+label = "desk"
+wallets = ["trading", "funding"]
+"""
+
+
+class Hand:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class FakeVenue:
+    """What the venues hold. A fault is an exception to raise, or "hang"; keyed by (user, part)."""
+
+    clock: Hand
+    holdings: dict[tuple[str, Wallet], tuple[Balance, ...]]
+    flows: dict[str, list[CashFlow]] = field(default_factory=dict)
+    orders: dict[str, tuple[OpenOrder, ...]] = field(default_factory=dict)
+    faults: dict[tuple[str, str], Exception | str] = field(default_factory=dict)
+    late: timedelta = timedelta(0)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    flow_windows: list[tuple[str, datetime, datetime]] = field(default_factory=list)
+
+    async def answer(self, who: str, part: str) -> None:
+        self.asked.append((who, part))
+        await asyncio.sleep(0)
+        fault = self.faults.get((who, part))
+        if fault == "hang":
+            await asyncio.sleep(3600)
+        if isinstance(fault, Exception):
+            raise fault
+
+
+class FakeMarket:
+    def __init__(self, venue: str, state: FakeVenue) -> None:
+        self.venue = venue
+        self._state = state
+
+    async def measure_clock(self) -> timedelta:
+        await self._state.answer(self.venue, "clock")
+        return timedelta(0)
+
+    async def fetch_quotes(self) -> tuple[Quote, ...]:
+        await self._state.answer(self.venue, "quotes")
+        at = self._state.clock()
+        return (
+            Quote("BTC", "USDT", Decimal(50_000), "spot BTCUSDT last", at),
+            Quote("ETH", "USDT", Decimal(2_000), "spot ETHUSDT last", at),
+            Quote("USDT", "USD", Decimal(1), "spot USDT-USD", at),
+        )
+
+
+class FakeReader:
+    def __init__(self, account: Account, state: FakeVenue) -> None:
+        self._account = account
+        self._state = state
+
+    async def fetch_wallet(self, wallet: Wallet) -> WalletReading:
+        await self._state.answer(self._account.user, str(wallet))
+        mark = AnswerMark(f"/{wallet}", "0" * 64, self._state.clock() - self._state.late)
+        return WalletReading(wallet, self._state.holdings.get((self._account.user, wallet), ()), (), (mark,))
+
+    async def fetch_open_orders(self) -> tuple[OpenOrder, ...]:
+        await self._state.answer(self._account.user, "open_orders")
+        return self._state.orders.get(self._account.user, ())
+
+    async def fetch_cash_flows(self, *, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
+        await self._state.answer(self._account.user, "cash_flows")
+        self._state.flow_windows.append((self._account.user, since, until))
+        return tuple(flow for flow in self._state.flows.get(self._account.user, []) if since <= flow.at < until)
+
+
+class FakeHub:
+    """The door to the fake venues."""
+
+    def __init__(self, state: FakeVenue) -> None:
+        self.state = state
+
+    async def __aenter__(self) -> FakeHub:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def market(self, venue: str, base_url: str | None) -> FakeMarket:
+        await self.state.answer(venue, f"market {base_url or ''}".strip())
+        return FakeMarket(venue, self.state)
+
+    async def reader(self, account: Account, credentials: Credentials) -> FakeReader:
+        await self.state.answer(account.user, "reader")
+        assert credentials.key
+        return FakeReader(account, self.state)
+
+
+def btc(quantity: str) -> tuple[Balance, ...]:
+    return (Balance("BTC", Decimal(quantity)),)
+
+
+def usdt_margin(settled: str, unrealised: str) -> tuple[Balance, ...]:
+    cash, pnl = Decimal(settled), Decimal(unrealised)
+    return (Balance("USDT", cash + pnl, cash, pnl),)
