@@ -1,0 +1,82 @@
+"""Figures of performance, and the returns month by month."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import ipywidgets as widgets
+import pandas as pd
+
+from portfolio_lab.dashboard.figures import number, percent, ratio
+from portfolio_lab.dashboard.html import Html, html_widget, joined, show, tag
+from portfolio_lab.dashboard.tables import empty, panel_title
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_STRONG_MONTH = 0.25
+_FRACTIONS = frozenset({
+    "total_return", "cagr", "volatility", "max_drawdown", "win_rate", "best_day", "worst_day", "value_at_risk", "cvar",
+    "expected_shortfall", "mean", "mean_return", "best_month", "worst_month", "downside_deviation", "twr", "drawdown",
+    "average_win", "average_loss", "exposure_time",
+})  # fmt: skip
+_WHOLE = frozenset({"days", "observations", "longest_drawdown_days", "days_known"})
+_WORDS = {"cagr": "CAGR", "cvar": "CVaR", "twr": "TWR", "value_at_risk": "Value at risk"}
+
+
+class PerformanceStats:
+    """Named figures on the left, a table of monthly returns on the right."""
+
+    def __init__(self) -> None:
+        self.figures: widgets.HTML = html_widget(None, "pl-panel", "pl-performance")
+        self.months: widgets.HTML = html_widget(None, "pl-panel", "pl-months")
+
+    def draw(self, performance: pd.Series, monthly: pd.DataFrame, *, tearsheet: Html) -> None:
+        """Show `performance` (Lab.performance), `monthly` (Lab.monthly_returns) and the way to the tearsheet."""
+        show(self.figures, joined([performance_html(performance), tearsheet]))
+        show(self.months, months_html(monthly))
+
+
+def performance_html(performance: pd.Series) -> Html:
+    """Return the panel of named figures; a sentence when none is known yet."""
+    title = panel_title("Performance", "daily TWR, 365 days")
+    if performance.dropna().empty:
+        return joined([title, empty("No closed day yet.", "Figures appear when the first UTC day is over.")])
+    rows = (tag("div", tag("dt", words(str(name))), tag("dd", _figure(str(name), value))) for name, value in performance.items())
+    return joined([title, tag("dl", *rows, class_="pl-figures")])
+
+
+def months_html(monthly: pd.DataFrame) -> Html:
+    """Return the panel of monthly returns, newest year first; a sentence when there is none."""
+    title = panel_title("Monthly returns", "%, time-weighted")
+    if monthly.empty:
+        return joined([title, empty("No closed day yet.")])
+    head = tag("tr", tag("th", "Year", scope="col"), *(tag("th", name, scope="col") for name in (*_MONTHS, "Total")))
+    rows = (_year(int(year), row) for year, row in monthly.sort_index(ascending=False).iterrows())  # type: ignore[call-overload]
+    body = tag("table", tag("thead", head), tag("tbody", *rows), class_="pl-heat", aria_label="Monthly returns in per cent")
+    return joined([title, tag("div", body, class_="pl-scroll", tabindex="0", role="region", aria_label="Monthly returns")])
+
+
+def words(name: str) -> str:
+    """Return the reader's words for a figure's name: "max_drawdown" is "Max drawdown"."""
+    return _WORDS.get(name) or name.replace("_", " ").capitalize()
+
+
+def _figure(name: str, value: object) -> str:
+    render: Callable[[object], str] = percent if name in _FRACTIONS else ratio
+    return ratio(value, decimals=0) if name in _WHOLE else render(value)
+
+
+def _year(year: int, row: pd.Series) -> Html:
+    months = (_month(number(row.get(month)), _MONTHS[month - 1]) for month in range(1, 13))
+    total = number(row.get("year"))
+    return tag("tr", tag("th", year, scope="row"), *months, _month(total, "Total", total=True))
+
+
+def _month(fraction: float, name: str, *, total: bool = False) -> Html:
+    if math.isnan(fraction):
+        return tag("td", "", class_="pl-blank", aria_label=f"{name}: unknown")
+    strength = min(abs(fraction) / _STRONG_MONTH, 1.0)
+    side = "pl-heat-total" if total else "pl-heat-up" if fraction > 0 else "pl-heat-down" if fraction < 0 else ""
+    shade = f"pl-{'up' if fraction > 0 else 'down'}" if total and fraction else ""
+    text = percent(fraction, decimals=1, signed=True).rstrip("%")
+    return tag("td", text, class_=f"{side} {shade}".strip(), style=f"--strength:{12 + 68 * strength:.0f}%")

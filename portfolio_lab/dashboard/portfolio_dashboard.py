@@ -1,0 +1,227 @@
+"""The page: components put together, one render for the first paint and for every change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import ipywidgets as widgets
+import pandas as pd
+
+from portfolio_lab.dashboard.allocation_chart import AssetAllocationChart
+from portfolio_lab.dashboard.equity_chart import EquityChart
+from portfolio_lab.dashboard.exposure_chart import ExposureChart
+from portfolio_lab.dashboard.html import Html, html_widget, show, tag
+from portfolio_lab.dashboard.metrics_bar import MetricsBar
+from portfolio_lab.dashboard.orders_table import OrdersTable
+from portfolio_lab.dashboard.performance_stats import PerformanceStats
+from portfolio_lab.dashboard.positions_table import PositionsTable
+from portfolio_lab.dashboard.sync_status import SyncStatus
+from portfolio_lab.dashboard.tables import empty
+from portfolio_lab.dashboard.theme import stylesheet
+from portfolio_lab.errors import PortfolioLabError
+
+LOG = logging.getLogger(__name__)
+LOG_FILE_VARIABLE = "PORTFOLIO_LAB_DASHBOARD_LOG"
+REFRESH_SECONDS = 30
+BEAT_SECONDS = 5
+CURVE_POINTS = 1_500
+
+# What reading and drawing can run into. A callback that raised would send its traceback to the reader's browser.
+_FAULTS = (
+    PortfolioLabError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+)
+
+
+class LabFrames(Protocol):
+    """The part of a Lab that the dashboard draws; docs/rooms.md tells the columns."""
+
+    currency: str
+
+    def users(self) -> pd.DataFrame: ...  # noqa: D102
+    def wallets(self, user: str) -> pd.DataFrame: ...  # noqa: D102
+    def headline(self, user: str) -> pd.Series: ...  # noqa: D102
+    def positions(self, user: str) -> pd.DataFrame: ...  # noqa: D102
+    def open_orders(self, user: str) -> pd.DataFrame: ...  # noqa: D102
+    def exposure(self, user: str) -> pd.DataFrame: ...  # noqa: D102
+    def performance(self, user: str) -> pd.Series: ...  # noqa: D102
+    def monthly_returns(self, user: str) -> pd.DataFrame: ...  # noqa: D102
+    def allocation(self, user: str, by: str = "asset") -> pd.DataFrame: ...  # noqa: D102
+    def benchmark(self, asset: str = "BTC", since: datetime | None = None) -> pd.Series: ...  # noqa: D102
+    def equity_curve(self, user: str, since: datetime | None = None, points: int = CURVE_POINTS) -> pd.DataFrame: ...  # noqa: D102
+
+
+def portfolio_dashboard(lab: LabFrames, *, clock: Callable[[], datetime] | None = None) -> widgets.Widget:
+    """Return the dashboard of `lab` as one widget that refreshes itself while its kernel lives."""
+    dashboard = PortfolioDashboard(lab, clock=clock)
+    dashboard.render()
+    dashboard.start()
+    return dashboard.widget
+
+
+class PortfolioDashboard:
+    """Holds the components and the reader's choices; `render` draws them all from the lab's frames."""
+
+    def __init__(self, lab: LabFrames, *, clock: Callable[[], datetime] | None = None) -> None:
+        self._lab = lab
+        self._clock = clock or (lambda: datetime.now(UTC))
+        self._task: asyncio.Task[None] | None = None
+        self.users = widgets.Dropdown(options=[], description="User")
+        self.users.add_class("pl-users")
+        self.metrics = MetricsBar()
+        self.equity = EquityChart()
+        self.allocation = AssetAllocationChart()
+        self.exposure = ExposureChart()
+        self.positions = PositionsTable()
+        self.orders = OrdersTable()
+        self.performance = PerformanceStats()
+        self.sync = SyncStatus()
+        self._fault = html_widget(None, "pl-banner-box")
+        self._beat = html_widget(None, "pl-beat")
+        self._nothing = html_widget(None, "pl-nothing")
+        self._body = self._lay_body()
+        self.widget = self._lay_page()
+        self.users.observe(self._chosen, names="value")
+        self.allocation.choice.observe(self._chosen, names="value")
+        self.equity.on_choice(self._chosen)
+
+    def render(self) -> None:
+        """Draw everything anew; a fault is told on the page with a number that the log repeats."""
+        try:
+            self._render()
+        except _FAULTS as error:
+            show(self._fault, _fault_html(error))
+        else:
+            show(self._fault, Html(""))
+
+    def start(self) -> None:
+        """Refresh in the background from now on; without a running event loop nothing happens."""
+        _log_to_file()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        self._task = loop.create_task(self._keep_fresh())
+
+    def stop(self) -> None:
+        """Refresh no more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _keep_fresh(self) -> None:
+        # The beat is what the page listens for: when it stops, the page says that the connection is lost.
+        beats = 0
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            beats += 1
+            show(self._beat, tag("i", data_beat=beats))
+            if beats % (REFRESH_SECONDS // BEAT_SECONDS) == 0:
+                self.render()
+
+    def _render(self) -> None:
+        now, users = self._clock(), self._lab.users()
+        self._offer(users)
+        user = self.users.value
+        self._body.layout.display = "none" if user is None else ""
+        show(self._nothing, Html("") if user is not None else _no_users())
+        if user is None:
+            return
+        state, currency = users.loc[user], self._lab.currency
+        self.sync.draw(state, self._lab.wallets(user), currency=currency, now=now)
+        self._draw_curve(user, state, currency)
+        self.allocation.draw(self._lab.allocation(user, by=self.allocation.choice.value), currency=currency)
+        self.exposure.draw(self._lab.exposure(user), currency=currency)
+        self.positions.draw(self._lab.positions(user), currency=currency)
+        self.orders.draw(self._lab.open_orders(user))
+        self.performance.draw(
+            self._lab.performance(user), self._lab.monthly_returns(user), tearsheet=tearsheet_html(self._lab, user)
+        )
+
+    def _draw_curve(self, user: str, state: pd.Series, currency: str) -> None:
+        since = self.equity.since(state.get("complete_slot"))
+        curve = self._lab.equity_curve(user, since=since, points=CURVE_POINTS)
+        benchmark = self._lab.benchmark("BTC", since=since) if self.equity.with_benchmark.value else pd.Series(dtype=float)
+        self.equity.draw(curve, benchmark, currency=currency)
+        headline = self._lab.headline(user)
+        self.metrics.draw(headline, currency=currency, curve=curve["equity"] if not curve.empty else None)
+
+    def _offer(self, users: pd.DataFrame) -> None:
+        names = [str(name) for name in users.index]
+        if list(self.users.options) != names:
+            chosen = self.users.value if self.users.value in names else next(iter(names), None)
+            with self.users.hold_trait_notifications():
+                self.users.options, self.users.value = names, chosen
+        self.users.layout.display = "" if len(names) > 1 else "none"
+
+    def _chosen(self, _change: dict[str, Any]) -> None:
+        self.render()
+
+    def _lay_page(self) -> widgets.VBox:
+        head = widgets.Box([html_widget(_brand()), self.users, self.sync.line])
+        head.add_class("pl-top")
+        children = [head, self._fault, self.sync.banner, self._nothing, self._body, self._beat]
+        if not os.environ.get("SERVER_SOFTWARE", "").startswith("voila/"):
+            # Voila's template brings the stylesheet along; a notebook has to be given it.
+            children.insert(0, widgets.HTML(value=f"<style>{stylesheet()}</style>"))
+        page = widgets.VBox(children)
+        page.add_class("pl-page")
+        return page
+
+    def _lay_body(self) -> widgets.Box:
+        body = widgets.Box([
+            self.metrics.widget, self.equity.widget, self.allocation.widget, self.exposure.widget,
+            self.positions.widget, self.performance.months, self.performance.figures, self.orders.widget, self.sync.widget,
+        ])  # fmt: skip
+        body.add_class("pl-grid")
+        return body
+
+
+def tearsheet_html(lab: LabFrames, user: str) -> Html:
+    """Return the way to the user's tearsheet: where it lies, or which command writes it."""
+    root = getattr(lab, "root", None)
+    command = tag("code", f"portfolio-lab tearsheet {user} -o {user}.html")
+    written = Path(root) / "runs" / "tearsheets" / f"{user}.html" if root is not None else None
+    if written is None or not written.is_file():
+        return tag("p", "Tearsheet: write it with ", command, class_="pl-tearsheet")
+    return tag("p", "Tearsheet: ", tag("a", "open", href=written.as_uri(), rel="noopener"), " ", tag("code", written), class_="pl-tearsheet")
+
+
+def _brand() -> Html:
+    path = tag("path", d="M3 16 L9 10 L13 13 L21 5", fill="none", stroke="currentColor", stroke_width="2.4")
+    mark = tag("svg", path, viewBox="0 0 24 22", class_="pl-mark", aria_hidden="true")
+    return tag("h1", mark, "Portfolio Lab", class_="pl-brand")
+
+
+def _no_users() -> Html:
+    return tag("div", empty("This lab has no accounts yet.", "Run: portfolio-lab accounts add, then portfolio-lab sync"), class_="pl-panel")
+
+
+def _fault_html(error: Exception) -> Html:
+    number = secrets.token_hex(3)
+    LOG.error("render fault %s", number, exc_info=error)
+    told = str(error) if isinstance(error, PortfolioLabError) else "The figures below may be old."
+    return tag(
+        "div", tag("b", "The page could not be refreshed. "), told, f" (fault {number})", class_="pl-banner pl-banner-serious", role="alert"
+    )
+
+
+def _log_to_file() -> None:
+    # Log lines of a kernel would appear on the reader's page, so they go to a file or nowhere.
+    package = logging.getLogger("portfolio_lab")
+    package.propagate = False
+    if package.handlers:
+        return
+    path = os.environ.get(LOG_FILE_VARIABLE)
+    package.addHandler(logging.FileHandler(path, encoding="utf-8") if path else logging.NullHandler())
