@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -104,16 +104,20 @@ class Store:
 
     def has(self, sync_id: str, slot: datetime) -> bool:
         """Return whether the commit of `sync_id` at `slot` is there."""
-        return self._files.exists(self._log.path(check_slot(slot), check_sync_id(sync_id)))
+        path = self._log.path(check_slot(slot), check_sync_id(sync_id))
+        with _readable(self.root):
+            return self._files.exists(path)
 
     def commits(self) -> list[Commit]:
         """Return every commit, oldest slot first; StoreError when a record is damaged."""
-        return self._log.commits()
+        with _readable(self.root):
+            return self._log.commits()
 
     def files(self, table: str) -> list[Path]:
         """Return the committed parquet files of a table; of a `latest` table with all its revisions."""
         self._table(table)
-        return [self.root / stored.path for stored in self._reader.live(table)]
+        with _readable(self.root):
+            return [self.root / stored.path for stored in self._reader.live(table)]
 
     def read(
         self,
@@ -155,12 +159,21 @@ class Store:
 
     def verify(self) -> list[str]:
         """Return a sentence for each committed file that is missing or damaged; empty when all is whole."""
-        return [fault for stored in self._log.live() if (fault := self._reader.check(stored))]
+        with _readable(self.root):
+            return [fault for stored in self._log.live() if (fault := self._reader.check(stored))]
 
     def _table(self, name: str) -> Table:
         if name not in self._tables:
             raise BadInputError(f"there is no table {name!r}; the tables are {', '.join(sorted(self._tables))}")
         return self._tables[name]
+
+
+@contextlib.contextmanager
+def _readable(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"cannot read the store at {root}: {error.strerror or error}; check the disk") from error
 
 
 def _check_empty(root: Path, files: Files) -> None:
