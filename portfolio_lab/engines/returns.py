@@ -73,7 +73,7 @@ def snapshot_returns(snapshots: pd.DataFrame, flows: pd.DataFrame | None = None)
         flows: with `at` and `value` in the reporting currency, + in, - out; in any order.
 
     Returns:
-        One row fewer than snapshots, by the closing slot: `opening`, `closing`, `cash_flow`
+        One row fewer than snapshots, by the closing slot: `opening_slot`, `opening`, `closing`, `cash_flow`
         (money; NaN when a flow has no value), `gap_return` (a fraction, NaN when unknown) and
         `estimated`: the gap is longer than two intervals, or holds flows of 10 % or more of
         the opening equity of which one is further than an interval from either snapshot.
@@ -91,6 +91,7 @@ def snapshot_returns(snapshots: pd.DataFrame, flows: pd.DataFrame | None = None)
     long = np.diff(times) > LONG_GAP * intervals[1:]
     return pd.DataFrame(
         {
+            "opening_slot": pd.DatetimeIndex(snapshots["slot"].iloc[:-1]),
             "opening": opening,
             "closing": closing,
             "cash_flow": cash_flow,
@@ -191,6 +192,28 @@ def period_rows(days: pd.DataFrame, period: str) -> pd.DataFrame:
     index = pd.DatetimeIndex(sorted(starts.unique()), name="period_start", tz="UTC").as_unit("us")
     columns = ["pnl", "cash_flow", "period_return", "opening_equity", "closing_equity", "estimated", "days"]
     return pd.DataFrame(rows, index=index, columns=columns)
+
+
+def last_days(gaps: pd.DataFrame, days: int) -> tuple[float, float]:
+    """PnL (money) and TWR (a fraction) of the last `days` times 24 hours before the newest snapshot.
+
+    The window opens with the last snapshot at or before its start; both are NaN when the
+    history does not reach back that far, or something inside is unknown.
+
+    Args:
+        gaps: from `snapshot_returns`.
+        days: length of the window.
+    """
+    if not len(gaps):
+        return math.nan, math.nan
+    since = gaps.index[-1] - pd.Timedelta(days=days)
+    first = int(gaps.index.searchsorted(since, side="right"))
+    # Gap k opens with the snapshot that closed gap k - 1; the very first snapshot closed none.
+    if first == 0 and gaps["opening_slot"].iloc[0] > since:
+        return math.nan, math.nan
+    inside = gaps.iloc[first:]
+    pnl = float(inside["closing"].iloc[-1] - inside["opening"].iloc[0] - inside["cash_flow"].sum(skipna=False))
+    return pnl, float(np.prod(1.0 + inside["gap_return"].to_numpy()) - 1.0)
 
 
 # ---------------------------------------------------------------- gaps

@@ -1,0 +1,103 @@
+"""One user's book at one slot, rebuilt from stored rows for the engines."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from portfolio_lab.engines.exposure import book_exposure
+from portfolio_lab.models.accounts import Account, Wallet
+from portfolio_lab.models.exposure import Exposure
+from portfolio_lab.models.holdings import Balance, ContractKind, Position, WalletReading
+from portfolio_lab.models.prices import Price
+
+Prices = dict[str, dict[str, Price]]
+
+
+def exposure_from(
+    balances: pd.DataFrame,
+    positions: pd.DataFrame,
+    prices: pd.DataFrame,
+    *,
+    user: str,
+    slot: datetime,
+    equity: float | None,
+    currency: str,
+) -> Exposure:
+    """Return the exposure of the book that the rows of one slot describe.
+
+    Args:
+        balances: rows of `balances`.
+        positions: rows of `positions`.
+        prices: rows of `prices` of the same slot, all venues.
+        user: whose book.
+        slot: when.
+        equity: the user's equity then; None when unknown.
+        currency: of prices and result.
+    """
+    readings = [
+        (account, WalletReading(wallet, _balances(balances, account, wallet), _positions(positions, account, wallet)))
+        for account, wallet in _places(balances, positions, user)
+    ]
+    return book_exposure(readings, _prices(prices, balances, slot, currency), equity=equity, currency=currency)
+
+
+def venue_of(account: str) -> str:
+    """Return the venue in an account's name (`venue:label`)."""
+    return account.partition(":")[0]
+
+
+def _places(balances: pd.DataFrame, positions: pd.DataFrame, user: str) -> list[tuple[Account, Wallet]]:
+    pairs = pd.concat([balances[["account", "wallet"]], positions[["account", "wallet"]]]).drop_duplicates()
+    return [
+        (Account(user, venue_of(account), account.partition(":")[2]), Wallet(wallet))
+        for account, wallet in pairs.itertuples(index=False)
+    ]
+
+
+def _rows(rows: pd.DataFrame, account: Account, wallet: Wallet) -> list[dict[Any, Any]]:
+    return rows[(rows["account"] == account.name) & (rows["wallet"] == str(wallet))].to_dict("records")
+
+
+def _balances(rows: pd.DataFrame, account: Account, wallet: Wallet) -> tuple[Balance, ...]:
+    return tuple(Balance(row["asset"], _amount(row["quantity"])) for row in _rows(rows, account, wallet))
+
+
+def _positions(rows: pd.DataFrame, account: Account, wallet: Wallet) -> tuple[Position, ...]:
+    return tuple(
+        Position(
+            instrument=row["instrument"],
+            underlying=row["underlying"],
+            kind=ContractKind(row["kind"]),
+            side=row["side"],
+            quantity=_amount(row["quantity"]),
+            contracts=_amount(row["contracts"]),
+            contract_size=_amount(row["contract_size"]),
+            entry_price=_amount(row["entry_price"]),
+            mark_price=_amount(row["mark_price"]),
+            unrealised_pnl=_amount(row["unrealised_pnl_settle"]),
+            settle_asset=row["settle_asset"],
+        )
+        for row in _rows(rows, account, wallet)
+    )
+
+
+def _amount(value: float) -> Decimal:
+    # repr is the shortest text of the float: what was 0.1 in the store is 0.1 again.
+    return Decimal(repr(float(value)))
+
+
+def _prices(prices: pd.DataFrame, balances: pd.DataFrame, slot: datetime, currency: str) -> Prices:
+    found: Prices = {}
+    rows = prices[["venue", "asset", "price"]].to_numpy().tolist()
+    # What a balance was valued at stands beside it, and is the price of its own account.
+    priced = balances[balances["price"].notna()]
+    rows += priced.assign(venue=priced["account"].map(venue_of))[["venue", "asset", "price"]].to_numpy().tolist()
+    for venue, asset, price in rows:
+        found.setdefault(venue, {})[asset] = Price(asset, currency, float(price), "stored", (asset, currency), slot)
+    for venue in found:
+        found[venue][currency] = Price(currency, currency, 1.0, "identity", (currency,), slot)
+    return found

@@ -1,0 +1,399 @@
+"""Lab: a store and its settings -> tidy frames, for analysts and for the dashboard.
+
+Everywhere: money in the reporting currency, signed from our side; ratios and weights as
+fractions; instants tz-aware UTC; NaN for what is unknown. Only complete snapshots feed equity,
+returns, drawdown, exposure and allocation. A lab reads; it never syncs and holds no key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from portfolio_lab.archive import Archive, Facts
+from portfolio_lab.books import exposure_from, venue_of
+from portfolio_lab.engines import drawdown as drawdowns
+from portfolio_lab.engines import returns as engine
+from portfolio_lab.engines.allocation import weights
+from portfolio_lab.engines.exposure import share
+from portfolio_lab.engines.performance import metrics
+from portfolio_lab.errors import BadInputError
+from portfolio_lab.models.tables import TABLES
+from portfolio_lab.settings import Settings, load_settings
+from portfolio_lab.store import Store
+from portfolio_lab.timelines import Instant, between, daily_prices, extremes, instant
+
+_SNAPSHOT_COLUMNS = ("user", "slot", "at", "interval_seconds", "grade", "currency", "equity")
+_BENCHMARK_COLUMNS = ("slot", "venue", "asset", "price")
+_GROUPS = ("asset", "wallet", "account", "venue")
+_TOTALS = ("net", "gross", "gross_instrument", "long", "short", "gross_share", "net_share")
+_MONTH_LABELS = list(range(1, 13))
+
+
+def open_lab(path: Path | str | None = None) -> Lab:
+    """Return the lab in folder `path` (default: PORTFOLIO_LAB_DIR, else the current folder).
+
+    Raises:
+        ConfigError: there is no lab.toml, or it cannot be used.
+        StoreError: its store is missing or damaged.
+    """
+    root = Path(path if path is not None else os.environ.get("PORTFOLIO_LAB_DIR", "."))
+    settings = load_settings(root)
+    return Lab(Store.open(settings.store_path), settings)
+
+
+class Lab:
+    """One lab: its users' holdings, equity, returns and risk as frames.
+
+    Every method that takes a user raises BadInputError for one that is not there, and names
+    those that are.
+    """
+
+    def __init__(self, store: Facts, settings: Settings) -> None:
+        self.settings = settings
+        self.currency = settings.reporting_currency
+        self._archive = Archive(store)
+
+    def __repr__(self) -> str:
+        return f"Lab({str(self.settings.root)!r}, {self.currency}, users: {', '.join(self._names())})"
+
+    # ------------------------------------------------------------ who, and how fresh
+
+    def users(self) -> pd.DataFrame:
+        """One row a user, index `user`.
+
+        `accounts` (how many are configured), `grade` and `reason` of the newest snapshot, its
+        `slot`, and `complete_slot` and `equity` of the last complete one.
+        """
+        self._archive.refresh()
+        states = self._states()
+        names = self._names()
+        frame = states.reindex(names)[["grade", "reason", "slot", "complete_slot", "equity"]]
+        frame[["grade", "reason"]] = frame[["grade", "reason"]].fillna("")
+        frame.insert(0, "accounts", [len(self.settings.accounts_of(name)) for name in names])
+        return frame.rename_axis("user")
+
+    def snapshots(self, user: str) -> pd.DataFrame:
+        """Every snapshot of any grade, index `slot`; the columns of the stored table portfolio_snapshots."""
+        self._check(user)
+        rows = self._archive.once(
+            ("snapshots", user), lambda: self._archive.rows("portfolio_snapshots", user=user).set_index("slot")
+        )
+        return rows.drop(columns="user")
+
+    def wallets(self, user: str) -> pd.DataFrame:
+        """How each wallet was read in the newest slot.
+
+        `account`, `wallet`, `grade` (ok, stale, failed, unpriced), `code` and `reason` of a failure,
+        `received_at`, and `equity`, `wallet_balance`, `unrealised_pnl`, unknown unless ok.
+        """
+        return self._newest("wallets", user).drop(columns=["answers", "currency"])
+
+    # ------------------------------------------------------------ what is held
+
+    def balances(self, user: str, at: Instant = None) -> pd.DataFrame:
+        """Balances of the newest slot, or of the last one at or before `at`.
+
+        `quantity`, `wallet_balance`, `unrealised_pnl`, `available` in units of the asset; `price`
+        and `value` in the reporting currency, NaN when unpriced. A wallet that failed has no
+        rows: `attrs["grade"]` and `attrs["slot"]` say how complete the picture is, and of when.
+        """
+        return self._newest("balances", user, at)
+
+    def positions(self, user: str, at: Instant = None) -> pd.DataFrame:
+        """Open positions of the newest slot, or of the last one at or before `at`.
+
+        `quantity` in base units (+ long, - short), `entry_price` and `mark_price` in quote per
+        base, `exposure` and `unrealised_pnl` in the reporting currency. `attrs` as in `balances`.
+        """
+        return self._newest("positions", user, at)
+
+    def open_orders(self, user: str, at: Instant = None) -> pd.DataFrame:
+        """Resting orders of the newest slot, or of the last one at or before `at`; `attrs` as in `balances`."""
+        return self._newest("open_orders", user, at)
+
+    def exposure(self, user: str) -> pd.DataFrame:
+        """Exposure by underlying, index `underlying`, of the last complete snapshot.
+
+        `quantity` (signed base units, spot and contracts netted), `net` (money), `gross_instrument`
+        (money, before netting) and `share` (net / equity). `attrs["total"]` holds net, gross,
+        gross_instrument, long, short, gross_share, net_share; `attrs["slot"]` the slot.
+        """
+        self._check(user)
+        return self._archive.once(("exposure", user), lambda: self._exposure(user)).copy()
+
+    def allocation(self, user: str, by: str = "asset") -> pd.DataFrame:
+        """Value and weight of each part of equity, index `name`, largest first; last complete snapshot.
+
+        Args:
+            user: whose book.
+            by: "asset", "wallet", "account" or "venue".
+
+        Returns:
+            `value` (money) and `weight` (fraction); both signed, weights sum to 1. Open PnL
+            belongs to its margin asset. `attrs["slot"]` is the slot.
+        """
+        if by not in _GROUPS:
+            message = f"cannot allocate by {by!r}: use {', '.join(_GROUPS)}"
+            raise BadInputError(message)
+        self._check(user)
+        slot = self._complete_slot(user)
+        rows = self._empty("balances") if slot is None else self._archive.at_slot("balances", user, slot)
+        names = rows["account"].map(venue_of) if by == "venue" else rows[by]
+        values = rows["value"].groupby(names.rename("name")).agg(math.fsum)
+        values = values[values != 0.0].astype("float64").sort_values(ascending=False, kind="stable")
+        frame = pd.DataFrame({"value": values, "weight": weights(values)})
+        frame.attrs["slot"] = slot
+        return frame
+
+    # ------------------------------------------------------------ how it went
+
+    def equity(self, user: str, since: Instant = None, until: Instant = None) -> pd.Series:
+        """Equity of complete snapshots in [since, until), index `slot`."""
+        self._check(user)
+        complete = self._complete(user)
+        index = pd.DatetimeIndex(complete["slot"], name="slot")
+        equity = pd.Series(complete["equity"].to_numpy(dtype="float64"), index, name="equity")
+        return between(equity, since, until)
+
+    def returns(self, user: str) -> pd.Series:
+        """Daily TWR of closed UTC days, fractions net of cash flows; NaN where unknown. Index `day` (UTC)."""
+        self._check(user)
+        return self._archive.once(("returns", user), lambda: self._returns(user)).copy()
+
+    def drawdown(self, user: str) -> pd.Series:
+        """Drawdown at the end of each closed day, on the index of returns; fractions <= 0."""
+        return drawdowns.drawdown(self.returns(user))
+
+    def equity_curve(self, user: str, since: Instant = None, points: int = 1500) -> pd.DataFrame:
+        """At most `points` rows of `equity` and `drawdown`, index `slot`, for a chart.
+
+        `drawdown` is taken at every snapshot on the index of returns, from the first snapshot on.
+        Thinned out by minimum and maximum of each stretch, so that no extreme of either is lost.
+        """
+        self._check(user)
+        curve = between(self._archive.once(("curve", user), lambda: self._curve(user)), since, None)
+        return curve.iloc[extremes(curve, points)]
+
+    def benchmark(self, asset: str = "BTC", since: Instant = None) -> pd.Series:
+        """Price of an asset at the end of each UTC day from stored prices, index `day`; NaN where none is stored."""
+        self._archive.refresh()
+        rows = self._archive.history("prices", columns=_BENCHMARK_COLUMNS, only=("asset", asset))
+        return between(daily_prices(rows, asset), since, None)
+
+    def performance(self, user: str, since: Instant = None) -> pd.Series:
+        """The figures of `engines.performance.FIGURES` by name, from closed days on or after `since`."""
+        return metrics(between(self.returns(user), since, None)).rename(user)
+
+    def headline(self, user: str) -> pd.Series:
+        """The figures of the first row of a dashboard.
+
+        `equity`, `at` (slot of the last complete snapshot), `grade` (of the newest), `pnl_24h`, `pnl_30d`,
+        `return_24h`, `return_30d` (TWR; NaN while the history is shorter), `unrealised_pnl`,
+        `drawdown` and `max_drawdown` (at snapshots, not only at days' ends), `gross_exposure`,
+        `net_exposure`, `gross_share`, `net_share` (of equity), `sharpe` and `days` (closed days).
+        """
+        self._check(user)
+        return self._archive.once(("headline", user), lambda: self._headline(user)).copy()
+
+    def pnl(self, user: str, period: str = "D") -> pd.DataFrame:
+        """PnL and return of each day, week or month, index `period_start`.
+
+        Args:
+            user: whose book.
+            period: "D", "W" (from Monday) or "M".
+
+        Returns:
+            `pnl`, `cash_flow`, `opening_equity`, `closing_equity` (money), `period_return` (TWR, a
+            fraction), `estimated`, `days`, and `partial`, true for a period that is not over.
+        """
+        self._check(user)
+        days = self._days(user)
+        rows = engine.period_rows(days, period)
+        rows["partial"] = rows.index == rows.index.max() if len(days) and self._runs(user, period) else False
+        return rows
+
+    def monthly_returns(self, user: str) -> pd.DataFrame:
+        """TWR of each month, index `year`, columns 1 to 12 and "year"; closed days, NaN where unknown."""
+        returns = self.returns(user).dropna()
+        days = pd.DatetimeIndex(returns.index)
+        months = returns.groupby([days.year, days.month]).agg(engine.twr).unstack()  # noqa: PD010 - one value a cell, nothing to aggregate
+        table = months.reindex(columns=_MONTH_LABELS) if len(returns) else pd.DataFrame(columns=_MONTH_LABELS)
+        table["year"] = returns.groupby(days.year).agg(engine.twr)
+        return table.astype("float64").rename_axis(index="year", columns=None)
+
+    def cash_flows(self, user: str) -> pd.DataFrame:
+        """Money that crossed the border of the book, by rising `at`.
+
+        `quantity` in units of `asset` (+ in, - out, network fee included), `price` and `value` in
+        the reporting currency, NaN when unknown.
+        """
+        self._check(user)
+        rows = self._archive.once(("cash_flows", user), lambda: self._archive.rows("cash_flows", user=user))
+        return rows.drop(columns=["user", "currency"]).sort_values("at", ignore_index=True)
+
+    def sql(self, query: str) -> pd.DataFrame:
+        """Answer to one SELECT in DuckDB's SQL over the stored tables (`portfolio_lab.models.tables`)."""
+        return self._archive.sql(query)
+
+    # ------------------------------------------------------------ inside
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys([*self.settings.users, *self._states().index]))
+
+    def _states(self) -> pd.DataFrame:
+        return self._archive.once(
+            "states", lambda: self._archive.rows("users_portfolio_state").set_index("user").sort_index()
+        )
+
+    def _check(self, user: str) -> None:
+        self._archive.refresh()
+        names = self._names()
+        if user not in names:
+            near = difflib.get_close_matches(user, names, n=1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            message = f"there is no user {user!r}{meant}: this lab has {', '.join(names) or 'none yet'}"
+            raise BadInputError(message)
+
+    def _taken(self, user: str) -> pd.DataFrame:
+        return self._archive.history("portfolio_snapshots", user=user, columns=_SNAPSHOT_COLUMNS)
+
+    def _complete(self, user: str) -> pd.DataFrame:
+        taken = self._taken(user)
+        return taken[(taken["grade"] == "complete") & taken["equity"].notna()]
+
+    def _complete_slot(self, user: str) -> pd.Timestamp | None:
+        complete = self._complete(user)
+        return complete["slot"].iloc[-1] if len(complete) else None
+
+    def _newest(self, table: str, user: str, at: Instant = None) -> pd.DataFrame:
+        self._check(user)
+        taken = self._taken(user)
+        if at is not None:
+            taken = taken[taken["slot"] <= instant(at)]
+        if not len(taken):
+            rows, slot, grade = self._empty(table), None, ""
+        else:
+            slot, grade = taken["slot"].iloc[-1], taken["grade"].iloc[-1]
+            rows = self._archive.once((table, user, slot), lambda: self._archive.at_slot(table, user, slot))
+        rows = rows.drop(columns=["user", "slot"])
+        rows.attrs.update(slot=slot, grade=grade)
+        return rows
+
+    def _empty(self, table: str) -> pd.DataFrame:
+        empty: pd.DataFrame = TABLES[table].schema.empty_table().to_pandas()
+        return empty
+
+    def _exposure(self, user: str) -> pd.DataFrame:
+        slot = self._complete_slot(user)
+        if slot is None:
+            columns = ["quantity", "net", "gross_instrument", "share"]
+            empty = pd.DataFrame(columns=columns, index=pd.Index([], name="underlying"), dtype="float64")
+            empty.attrs.update(total=dict.fromkeys(_TOTALS, math.nan), slot=None)
+            return empty
+        equity = float(self._complete(user)["equity"].iloc[-1])
+        book = exposure_from(
+            self._archive.at_slot("balances", user, slot),
+            self._archive.at_slot("positions", user, slot),
+            self._archive.at_slot("prices", None, slot),
+            user=user,
+            slot=slot,
+            equity=equity,
+            currency=self.currency,
+        )
+        columns = ["underlying", "quantity", "net", "gross_instrument"]
+        frame = pd.DataFrame([[getattr(line, name) for name in columns] for line in book.underlyings], columns=columns)
+        frame = frame.set_index("underlying").astype("float64")
+        frame["share"] = [_number(share(net, equity)) for net in frame["net"]]
+        totals = {name: getattr(book, name) for name in _TOTALS[:5]}
+        shares = {"gross_share": _number(book.gross_share), "net_share": _number(share(book.net, equity))}
+        frame.attrs.update(total=totals | shares, slot=slot)
+        return frame
+
+    def _days(self, user: str) -> pd.DataFrame:
+        """Stored rows of closed days, and what the snapshots after them say, today included."""
+        return self._archive.once(("days", user), lambda: self._all_days(user))
+
+    def _all_days(self, user: str) -> pd.DataFrame:
+        stored, taken = self._archive.rows("performance_history", user=user), self._taken(user)
+        if not len(taken):
+            return stored
+        newest = taken["slot"].iloc[-1]
+        since = max(stored["day"]) + pd.Timedelta(days=1) if len(stored) else taken["slot"].iloc[0].date()
+        until = (newest - pd.Timedelta(microseconds=1)).date() + pd.Timedelta(days=1)
+        if since >= until:
+            return stored
+        flows = self._archive.rows("cash_flows", user=user)
+        rest = engine.day_rows(taken, flows, since, until, as_of=newest)
+        parts = [part for part in (stored, rest) if len(part)]
+        return pd.concat(parts, ignore_index=True) if parts else stored
+
+    def _runs(self, user: str, period: str) -> bool:
+        newest = self._taken(user)["slot"].iloc[-1]
+        begins = {"D": True, "W": newest.weekday() == 0, "M": newest.day == 1}[period]
+        return not (begins and newest == newest.normalize())
+
+    def _returns(self, user: str) -> pd.Series:
+        days, taken = self._days(user), self._taken(user)
+        if len(taken):
+            days = days[days["day"] < taken["slot"].iloc[-1].date()]
+        return engine.daily_returns(days)
+
+    def _gaps(self, user: str) -> pd.DataFrame:
+        return self._archive.once(
+            ("gaps", user),
+            lambda: engine.snapshot_returns(self._complete(user), self._archive.rows("cash_flows", user=user)),
+        )
+
+    def _curve(self, user: str) -> pd.DataFrame:
+        complete = self._complete(user)
+        curve = pd.DataFrame({"equity": complete["equity"].to_numpy(dtype="float64")})
+        curve.index = pd.DatetimeIndex(complete["slot"], name="slot")
+        curve["drawdown"] = drawdowns.drawdown(self._gaps(user)["gap_return"])
+        if len(curve):
+            curve.iloc[0, 1] = 0.0
+        return curve
+
+    def _headline(self, user: str) -> pd.Series:
+        taken, complete = self._taken(user), self._complete(user)
+        figures: dict[str, object] = {"equity": math.nan, "at": pd.NaT, "grade": ""}
+        if len(taken):
+            figures["grade"] = taken["grade"].iloc[-1]
+        figures |= self._windows(user)
+        if len(complete):
+            figures |= {"equity": float(complete["equity"].iloc[-1]), "at": complete["slot"].iloc[-1]}
+        figures |= self._last_exposure(user)
+        curve = self._archive.once(("curve", user), lambda: self._curve(user))
+        known = curve["drawdown"].dropna()
+        figures["drawdown"] = float(known.iloc[-1]) if len(known) else math.nan
+        figures["max_drawdown"] = float(known.min()) if len(known) else math.nan
+        figures |= {str(name): value for name, value in metrics(self._returns(user))[["sharpe", "days"]].items()}
+        return pd.Series(figures, dtype="object", name=user)
+
+    def _windows(self, user: str) -> dict[str, object]:
+        figures: dict[str, object] = {}
+        for name, days in (("24h", 1), ("30d", 30)):
+            figures[f"pnl_{name}"], figures[f"return_{name}"] = engine.last_days(self._gaps(user), days)
+        return figures
+
+    def _last_exposure(self, user: str) -> dict[str, object]:
+        names = ("unrealised_pnl", "gross_exposure", "net_exposure")
+        slot = self._complete_slot(user)
+        if slot is None:
+            return dict.fromkeys((*names, "gross_share", "net_share"), math.nan)
+        row = self._archive.at_slot("portfolio_snapshots", user, slot).iloc[-1]
+        money = {name: float(row[name]) for name in names}
+        equity = float(row["equity"])
+        return {
+            **money,
+            "gross_share": _number(share(money["gross_exposure"], equity)),
+            "net_share": _number(share(money["net_exposure"], equity)),
+        }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
