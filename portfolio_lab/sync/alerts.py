@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,12 +128,14 @@ def send_test_alert(settings: Settings, *, send: Send | None = None) -> dict[str
 
 def send_through_apprise(channel: str, title: str, body: str) -> bool:
     """Return whether the channel took the message. An address that apprise does not know takes nothing."""
-    import apprise  # noqa: PLC0415  a second of import that a cycle without alerts does not pay
-
     # apprise writes the addresses it calls, tokens included, at DEBUG.
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
-    messenger = apprise.Apprise()
-    return bool(messenger.add(channel)) and bool(messenger.notify(title=title, body=body))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # its plugins import what Python 3.13 drops
+        import apprise  # noqa: PLC0415  a second of import that a cycle without alerts does not pay
+
+        messenger = apprise.Apprise()
+        return bool(messenger.add(channel)) and bool(messenger.notify(title=title, body=body))
 
 
 _RUN = _Cause("", "", "run_failed")

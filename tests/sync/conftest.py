@@ -22,7 +22,7 @@ def clock() -> Hand:
 
 @pytest.fixture
 def venue(clock: Hand) -> FakeVenue:
-    """alice 0.1 BTC in spot (5,000) and 1,000 - 100 USDT in futures; bob 1 BTC trading and an empty funding wallet."""
+    """Alice 0.1 BTC in spot (5,000) and 1,000 - 100 USDT in futures; bob 1 BTC trading and an empty funding wallet."""
     holdings = {
         ("alice", Wallet.SPOT): btc("0.1"),
         ("alice", Wallet.USD_M): usdt_margin("1000", "-100"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -247,8 +248,6 @@ async def test_clock_and_quotes_are_asked_once_a_venue(run: Runner, credentials:
 
 
 async def test_the_report_is_json(run: Runner) -> None:
-    import json
-
     report = await run()
     assert json.loads(json.dumps(report.as_dict()))["slot"] == MIDNIGHT.isoformat()
     assert "2 of 2 users complete" in report.summary()
@@ -262,6 +261,10 @@ async def test_slots_are_multiples_of_the_interval_in_utc() -> None:
 
 async def test_no_row_holds_a_secret(run: Runner, lab: Path) -> None:
     await run()
-    stored = b"".join(path.read_bytes() for path in lab.rglob("*") if path.is_file())
+    stored = everything_under(lab)
     assert b"alice-secret-1" not in stored
     assert b"bob-third-1" not in stored
+
+
+def everything_under(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
