@@ -189,7 +189,7 @@ def replay_slots(
 
     They stand on whole steps since midnight, so that a UTC day ends on a slot.
     """
-    slots = []
+    slots: list[datetime] = []
     at = after
     while True:
         width = fine_step if at >= until - fine else step

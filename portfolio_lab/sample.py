@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shutil
 import sys
@@ -15,18 +16,18 @@ from filelock import FileLock
 
 from portfolio_lab.lab import Lab, open_lab
 
-EDITION = 1
-"""Raise it when the demo exchange or the stored tables change: kept samples are then made anew."""
-
 SINCE = datetime(2026, 8, 1, tzinfo=UTC)
-DAYS = 30
+DAYS = 40
 STEP = timedelta(hours=12)
 FINE = timedelta(days=1)
 FINE_STEP = timedelta(hours=1)
 
+_MAKERS = ("demo", "engines", "exchanges", "models", "store", "sync", "replay.py", "sample.py")
+"""The parts of the package that a sample depends on: when one changes, it is made anew."""
+
 
 def demo_lab() -> Lab:
-    """Return a lab of three invented users over 30 days, the same on every machine.
+    """Return a lab of three invented users over 40 days, the same on every machine.
 
     The first call makes it (some seconds) with the demo exchange on loopback, and keeps it
     under the user's cache folder (XDG_CACHE_HOME, else ~/.cache); it needs no key and no
@@ -35,9 +36,9 @@ def demo_lab() -> Lab:
     Raises:
         PortfolioLabError: the demo exchange did not start.
     """
-    root = cache_folder() / f"sample-{version('portfolio-lab')}-{EDITION}"
+    root = cache_folder() / f"sample-{version('portfolio-lab')}-{_fingerprint()}"
     root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock(f"{root}.lock"):
+    with FileLock(root.parent / "sample.lock"):
         if not (root / "lab.toml").exists():
             _make(root)
     return open_lab(root)
@@ -49,11 +50,22 @@ def cache_folder() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "portfolio-lab"
 
 
+def _fingerprint() -> str:
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for maker in _MAKERS:
+        for path in sorted([package / maker, *(package / maker).rglob("*.py")]):
+            if path.is_file():
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def _make(root: Path) -> None:
+    for old in root.parent.glob(f"{root.name.rpartition('-')[0]}-*"):
+        if old.is_dir():
+            shutil.rmtree(old)
     # Built beside its place and renamed, so that a sample is whole or not there.
-    draft = root.with_suffix(".draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.rmtree(root, ignore_errors=True)
+    draft = root.with_name(f"{root.name}.draft")
     sys.stderr.write(f"making the sample lab in {root} (some seconds, only once)\n")
     with ThreadPoolExecutor(1) as thread:  # a notebook's own thread runs an event loop already
         thread.submit(_fill, draft).result()

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from portfolio_lab import demo_lab, sample
+
+
+def test_the_sample_holds_three_users_and_their_history() -> None:
+    lab = demo_lab()
+    users = lab.users()
+    assert sorted(users.index) == ["alice", "carol", "desk"]
+    assert set(users["grade"]) == {"complete"}
+    for user in users.index:
+        equity = lab.equity(user)
+        assert equity.index.is_monotonic_increasing
+        assert (equity.index[-1] - equity.index[0]).days >= 39
+        assert (equity > 0).all()
+
+
+def test_the_sample_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    demo_lab()
+    monkeypatch.setattr(sample, "_make", lambda root: pytest.fail(f"made {root} again"))
+    assert demo_lab().users().equals(demo_lab().users())
+
+
+async def test_it_works_where_a_loop_is_running_already() -> None:
+    assert asyncio.get_running_loop().is_running()
+    assert len(demo_lab().users()) == 3
+
+
+@pytest.mark.long
+def test_two_samples_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = demo_lab()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    second = demo_lab()
+    for user in ("alice", "desk", "carol"):
+        assert first.equity(user).equals(second.equity(user))
+        assert (
+            first.balances(user)
+            .drop(columns="known_at", errors="ignore")
+            .equals(second.balances(user).drop(columns="known_at", errors="ignore"))
+        )
+
+
+def test_a_change_of_its_makers_makes_it_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sample._fingerprint()
+    (tmp_path / "replay.py").write_text("changed = True\n", encoding="utf-8")
+    monkeypatch.setattr(sample, "__file__", str(tmp_path / "sample.py"))
+    assert sample._fingerprint() != before
