@@ -146,7 +146,7 @@ def _signed(row: Row) -> tuple[str, Decimal]:
 
 def _usd_m_position(row: shapes.UsdMPosition, contract: Instrument) -> Position:
     side, contracts = _signed(row)
-    settle = payloads.asset_code(row.marginAsset, f"[{row.symbol}].marginAsset")
+    settle = payloads.asset_code(row.marginAsset or contract.settle, f"[{row.symbol}].marginAsset")
     return _position(row, contract, side, contracts, settle=settle, kind=ContractKind.LINEAR, leverage=None)
 
 

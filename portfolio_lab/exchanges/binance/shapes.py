@@ -69,7 +69,7 @@ class FuturesAccount(Fields, frozen=True):
 
 
 class UsdMPosition(Fields, frozen=True):
-    """fapi/v3/positionRisk."""
+    """fapi/v3/positionRisk; where marginAsset is not stated, the contract's own holds."""
 
     symbol: str
     positionSide: str
@@ -78,7 +78,7 @@ class UsdMPosition(Fields, frozen=True):
     markPrice: str
     unRealizedProfit: str
     liquidationPrice: str
-    marginAsset: str
+    marginAsset: str = ""
 
 
 class CoinMPosition(Fields, frozen=True):

@@ -63,7 +63,9 @@ def _coin_balance(row: shapes.CoinBalance) -> Balance:
     path = f"details[{asset}]"
     equity = payloads.amount(row.eq, f"{path}.eq")
     unrealised = payloads.amount_or_none(row.upl, f"{path}.upl") or ZERO
-    available = payloads.amount_or_none(row.availEq or row.availBal, f"{path}.availEq")
+    stated = payloads.amount_or_none(row.availEq, f"{path}.availEq")
+    cash_available = payloads.amount_or_none(row.availBal, f"{path}.availBal")
+    available = cash_available if stated is None else stated
     residual = equity_residual(row)
     if abs(residual) > max(ABSOLUTE, RELATIVE * abs(equity)):
         _log.warning("okx: %s equity differs from its known terms; the venue may state a new one", asset)
@@ -77,19 +79,19 @@ def equity_residual(row: shapes.CoinBalance) -> Decimal:
     """
     path = f"details[{row.ccy}]"
     terms = {
-        "cashBal": row.cashBal,
         "isoEq": row.isoEq,
         "upl": row.upl,
         "stgyEq": row.stgyEq,
         "spotIsoBal": row.spotIsoBal,
     }
-    known = sum((payloads.amount_or_none(text, f"{path}.{name}") or ZERO for name, text in terms.items()), ZERO)
+    cash = payloads.amount(row.cashBal, f"{path}.cashBal")
+    known = cash + sum((payloads.amount_or_none(text, f"{path}.{name}") or ZERO for name, text in terms.items()), ZERO)
     inside_isolated = payloads.amount_or_none(row.isoUpl, f"{path}.isoUpl") or ZERO
     return payloads.amount(row.eq, f"{path}.eq") - known + inside_isolated
 
 
 def _is_open(row: shapes.Position) -> bool:
-    return bool(payloads.amount_or_none(row.pos, f"[{row.instId[:40]}].pos"))
+    return bool(payloads.amount(row.pos, f"[{row.instId[:40]}].pos"))
 
 
 async def _position(row: shapes.Position, instruments: Instruments) -> Position:

@@ -61,16 +61,19 @@ class FundingBalance(Fields, frozen=True):
 
 
 class Position(Fields, frozen=True):
-    """account/positions; `pos` is in contracts, in posCcy for margin positions."""
+    """account/positions; `pos` is in contracts, in posCcy for margin positions.
+
+    A position without a mark is refused when it is open; closed rows may lack one.
+    """
 
     instId: str
     instType: str
     posSide: str
     pos: str
     avgPx: str
-    markPx: str
     upl: str
     ccy: str
+    markPx: str = ""
     posCcy: str = ""
     liab: str = ""
     lever: str = ""
