@@ -200,7 +200,7 @@ def _line(x: bq.DateScale, y: bq.LinearScale, colour: str, *, width: float, fill
 
 def _value_axis(scale: bq.LinearScale, tick_format: str = "") -> bq.Axis:
     return bq.Axis(
-        scale=scale, orientation="vertical", side="right", grid_color=GRID, color="transparent", tick_format=tick_format, num_ticks=4
+        scale=scale, side="right", grid_color=GRID, color="transparent", tick_format=tick_format, num_ticks=4
     )
 
 

@@ -22,12 +22,12 @@ class ExposureChart:
         self._names = bq.OrdinalScale()
         self._shares = bq.LinearScale()
         self.bars = bq.Bars(
-            x=[], y=[], orientation="horizontal", scales={"x": self._names, "y": self._shares}, padding=0.45, stroke="transparent"
+            x=[], y=[], orientation="horizontal", color_mode="element", scales={"x": self._names, "y": self._shares}, padding=0.45, stroke="transparent"
         )
         self._axis = bq.Axis(
             scale=self._shares, tick_format=".0%", grid_color=GRID, color=GRID, num_ticks=4, tick_style={"fill": MUTED}
         )
-        names = bq.Axis(scale=self._names, orientation="vertical", grid_lines="none", color="transparent")
+        names = bq.Axis(scale=self._names, side="left", grid_lines="none", color="transparent")
         self.figure = bq.Figure(
             marks=[self.bars],
             axes=[self._axis, names],

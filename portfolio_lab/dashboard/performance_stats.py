@@ -15,24 +15,28 @@ from portfolio_lab.dashboard.tables import empty, panel_title
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _STRONG_MONTH = 0.25
 _FRACTIONS = frozenset({
-    "total_return", "cagr", "volatility", "max_drawdown", "win_rate", "best_day", "worst_day", "value_at_risk", "cvar",
-    "expected_shortfall", "mean", "mean_return", "best_month", "worst_month", "downside_deviation", "twr", "drawdown",
-    "average_win", "average_loss", "exposure_time",
+    "total_return", "cagr", "volatility", "max_drawdown", "win_rate", "best_day", "worst_day", "mean_day",
+    "value_at_risk", "expected_shortfall",
 })  # fmt: skip
-_WHOLE = frozenset({"days", "observations", "longest_drawdown_days", "days_known"})
-_WORDS = {"cagr": "CAGR", "cvar": "CVaR", "twr": "TWR", "value_at_risk": "Value at risk"}
+_WORDS = {
+    "cagr": "CAGR",
+    "mean_day": "Mean day",
+    "win_rate": "Days with a gain",
+    "value_at_risk": "Value at risk, 5%, a day",
+    "profit_factor": "Profit factor, by days",
+}
 
 
 class PerformanceStats:
     """Named figures on the left, a table of monthly returns on the right."""
 
     def __init__(self) -> None:
-        self.figures: widgets.HTML = html_widget(None, "pl-panel", "pl-performance")
+        self.figures: widgets.HTML = html_widget()
         self.months: widgets.HTML = html_widget(None, "pl-panel", "pl-months")
 
-    def draw(self, performance: pd.Series, monthly: pd.DataFrame, *, tearsheet: Html) -> None:
-        """Show `performance` (Lab.performance), `monthly` (Lab.monthly_returns) and the way to the tearsheet."""
-        show(self.figures, joined([performance_html(performance), tearsheet]))
+    def draw(self, performance: pd.Series, monthly: pd.DataFrame) -> None:
+        """Show `performance` (Lab.performance) and `monthly` (Lab.monthly_returns)."""
+        show(self.figures, performance_html(performance))
         show(self.months, months_html(monthly))
 
 
@@ -63,7 +67,7 @@ def words(name: str) -> str:
 
 def _figure(name: str, value: object) -> str:
     render: Callable[[object], str] = percent if name in _FRACTIONS else ratio
-    return ratio(value, decimals=0) if name in _WHOLE else render(value)
+    return ratio(value, decimals=0) if name == "days" else render(value)
 
 
 def _year(year: int, row: pd.Series) -> Html:

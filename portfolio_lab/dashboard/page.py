@@ -24,6 +24,7 @@ from portfolio_lab.dashboard.performance_stats import PerformanceStats
 from portfolio_lab.dashboard.positions_table import PositionsTable
 from portfolio_lab.dashboard.sync_status import SyncStatus
 from portfolio_lab.dashboard.tables import empty
+from portfolio_lab.dashboard.tearsheet_link import TearsheetLink
 from portfolio_lab.dashboard.theme import stylesheet
 from portfolio_lab.errors import PortfolioLabError
 
@@ -78,6 +79,7 @@ class PortfolioDashboard:
         self._lab = lab
         self._clock = clock or (lambda: datetime.now(UTC))
         self._task: asyncio.Task[None] | None = None
+        self._offering = False
         self.users = widgets.Dropdown(options=[], description="User")
         self.users.add_class("pl-users")
         self.metrics = MetricsBar()
@@ -87,6 +89,7 @@ class PortfolioDashboard:
         self.positions = PositionsTable()
         self.orders = OrdersTable()
         self.performance = PerformanceStats()
+        self.tearsheet = TearsheetLink(_folder_of(lab))
         self.sync = SyncStatus()
         self._fault = html_widget(None, "pl-banner-box")
         self._beat = html_widget(None, "pl-beat")
@@ -145,9 +148,8 @@ class PortfolioDashboard:
         self.exposure.draw(self._lab.exposure(user), currency=currency)
         self.positions.draw(self._lab.positions(user), currency=currency)
         self.orders.draw(self._lab.open_orders(user))
-        self.performance.draw(
-            self._lab.performance(user), self._lab.monthly_returns(user), tearsheet=tearsheet_html(self._lab, user)
-        )
+        self.performance.draw(self._lab.performance(user), self._lab.monthly_returns(user))
+        self.tearsheet.draw(user)
 
     def _draw_curve(self, user: str, state: pd.Series, currency: str) -> None:
         since = self.equity.since(state.get("complete_slot"))
@@ -161,12 +163,15 @@ class PortfolioDashboard:
         names = [str(name) for name in users.index]
         if list(self.users.options) != names:
             chosen = self.users.value if self.users.value in names else next(iter(names), None)
-            with self.users.hold_trait_notifications():
-                self.users.options, self.users.value = names, chosen
+            self._offering = True
+            self.users.options = names
+            self.users.value = chosen
+            self._offering = False
         self.users.layout.display = "" if len(names) > 1 else "none"
 
     def _chosen(self, _change: dict[str, Any]) -> None:
-        self.render()
+        if not self._offering:
+            self.render()
 
     def _lay_page(self) -> widgets.VBox:
         head = widgets.Box([html_widget(_brand()), self.users, self.sync.line])
@@ -180,22 +185,20 @@ class PortfolioDashboard:
         return page
 
     def _lay_body(self) -> widgets.Box:
+        figures = widgets.VBox([self.performance.figures, self.tearsheet.widget])
+        for name in ("pl-panel", "pl-performance"):
+            figures.add_class(name)
         body = widgets.Box([
             self.metrics.widget, self.equity.widget, self.allocation.widget, self.exposure.widget,
-            self.positions.widget, self.performance.months, self.performance.figures, self.orders.widget, self.sync.widget,
+            self.positions.widget, self.performance.months, figures, self.orders.widget, self.sync.widget,
         ])  # fmt: skip
         body.add_class("pl-grid")
         return body
 
 
-def tearsheet_html(lab: LabFrames, user: str) -> Html:
-    """Return the way to the user's tearsheet: where it lies, or which command writes it."""
-    root = getattr(lab, "root", None)
-    command = tag("code", f"portfolio-lab tearsheet {user} -o {user}.html")
-    written = Path(root) / "runs" / "tearsheets" / f"{user}.html" if root is not None else None
-    if written is None or not written.is_file():
-        return tag("p", "Tearsheet: write it with ", command, class_="pl-tearsheet")
-    return tag("p", "Tearsheet: ", tag("a", "open", href=written.as_uri(), rel="noopener"), " ", tag("code", written), class_="pl-tearsheet")
+def _folder_of(lab: LabFrames) -> Path | None:
+    settings = getattr(lab, "settings", None)
+    return getattr(settings, "root", None)
 
 
 def _brand() -> Html:
