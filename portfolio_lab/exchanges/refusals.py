@@ -77,7 +77,7 @@ def binance_refusal(answer: Answer, value: Any) -> VenueError | None:  # noqa: A
     maker = BINANCE.get(code)
     if maker is not None:
         return maker(code)
-    return refusal_by_status(answer) or VenueError(f"Binance refused the request (code {code}).", venue_code=code)
+    return _unlisted(answer, code)
 
 
 def okx_refusal(answer: Answer, value: Any) -> VenueError | None:  # noqa: ANN401 - any JSON value
@@ -92,7 +92,16 @@ def okx_refusal(answer: Answer, value: Any) -> VenueError | None:  # noqa: ANN40
     maker = OKX.get(code)
     if maker is not None:
         return _patient(maker(code), answer)
-    return refusal_by_status(answer) or VenueError(f"OKX refused the request (code {code}).", venue_code=code)
+    return _unlisted(answer, code)
+
+
+def _unlisted(answer: Answer, code: str) -> VenueError:
+    """The error for a code that is in no table: what its status means, else a plain refusal."""
+    error = refusal_by_status(answer)
+    if error is None or type(error) is VenueError:
+        return VenueError(f"The venue refused the request (code {code}).", venue_code=code)
+    error.venue_code = code
+    return error
 
 
 def _patient(error: VenueError, answer: Answer) -> VenueError:
