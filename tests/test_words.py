@@ -15,7 +15,6 @@ BANNED = {
     "nav": "equity",
     "aum": "equity",
     "pct": "a fraction, without a suffix",
-    "percent": "a fraction, without a suffix",
     "profit": "pnl",
     "df": "the name of what the frame holds",
     "ret": "day_return or period_return",
