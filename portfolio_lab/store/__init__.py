@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portfolio_lab.store.files import Files
-from portfolio_lab.store.records import Commit, StoredFile
+from portfolio_lab.store.records import Commit, Fold, StoredFile
 from portfolio_lab.store.store import Store
 
-__all__ = ["Commit", "Files", "Store", "StoredFile"]
+__all__ = ["Commit", "Files", "Fold", "Store", "StoredFile"]

@@ -99,11 +99,11 @@ class Committer:
             self.sync_folders(stored)
             counts = {name: part.num_rows for name, part in rows.items()}
             commit = Commit(sync_id, slot, writer, known_at, counts, tuple(stored))
-            self._check_fence(started, started_at)
+            self.check_fence(started, started_at)
             acknowledged = self.acknowledge(day_of(slot), append_name(slot, sync_id), commit)
         except BaseException:
             # Nothing names these files unless the link was made, and then they must stay.
-            if not self._is_linked(slot, sync_id):
+            if not self.is_linked(self.log.path(slot, sync_id)):
                 self.discard(stored)
             raise
         if acknowledged:
@@ -165,9 +165,10 @@ class Committer:
         self.files.sync_folder(path.parent)
         return self.log.load(path).repeated()
 
-    def _is_linked(self, slot: datetime, sync_id: str) -> bool:
+    def is_linked(self, record: Path) -> bool:
+        """Return whether a record may be there; True when the disk does not say."""
         try:
-            return self.files.exists(self.log.path(slot, sync_id))
+            return self.files.exists(record)
         except OSError:
             return True
 
@@ -181,7 +182,8 @@ class Committer:
         self._last_known = max(self.clock(), self._last_known + timedelta(microseconds=1))
         return self._last_known
 
-    def _check_fence(self, started: float, started_at: datetime) -> None:
+    def check_fence(self, started: float, started_at: datetime) -> None:
+        """Raise StoreError when work begun then took so long that its files may have been swept."""
         took = max(timedelta(seconds=time.monotonic() - started), self.clock() - started_at)
         if took > FENCE:
             raise StoreError(f"this commit took {took}; it was given up, nothing was stored. Run the cycle again.")

@@ -16,6 +16,9 @@ from portfolio_lab.models.tables import Table
 COMMITTED_AT = pa.field("committed_at", pa.timestamp("us", tz="UTC"), nullable=False)
 """Extra last column of sealed files of a `latest` table: of one key, the newest row counts."""
 
+_ROW_GROUP = 65_536
+"""Small enough that a question about one user skips most of a sorted file."""
+
 _VERSION_KEY = b"portfolio_lab.schema_version"
 _TABLE_KEY = b"portfolio_lab.table"
 
@@ -63,7 +66,7 @@ def encoded(table: Table, rows: pa.Table) -> bytes:
         write_page_checksum=True,
         store_schema=False,
     ) as writer:
-        writer.write_table(rows)
+        writer.write_table(rows, row_group_size=_ROW_GROUP)
         writer.add_key_value_metadata(
             {_TABLE_KEY.decode(): table.name, _VERSION_KEY.decode(): str(table.version)},
         )

@@ -6,7 +6,7 @@ import contextlib
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -16,10 +16,11 @@ from portfolio_lab.errors import BadInputError, MissingStoreError, StoreError
 from portfolio_lab.models.tables import TABLES, Table
 from portfolio_lab.store.commit import Committer, check_slot, check_sync_id
 from portfolio_lab.store.files import Files
+from portfolio_lab.store.fold import GRACE, Folding
 from portfolio_lab.store.log import Log
 from portfolio_lab.store.query import answer
 from portfolio_lab.store.reading import Reader, asked
-from portfolio_lab.store.records import Commit
+from portfolio_lab.store.records import Commit, Fold
 
 STORE_FORMAT = 1
 _MARKER = "store.json"
@@ -161,6 +162,32 @@ class Store:
         """Return a sentence for each committed file that is missing or damaged; empty when all is whole."""
         with _readable(self.root):
             return [fault for stored in self._log.live() if (fault := self._reader.check(stored))]
+
+    def fold(self, *, today: date | None = None, grace: timedelta = GRACE) -> list[Fold]:
+        """Seal every closed day's small files into one file a table, and return the folds made.
+
+        A day is closed once it is before `today` (UTC; now by default). A later commit into it
+        is sealed by the next fold, beside what is there. Files that a fold of at least `grace`
+        ago superseded are deleted; so is what a crash left behind more than a day ago. Any
+        number of processes may fold, read and commit at the same time.
+
+        Sealed rows are sorted by key and `pd.read_parquet(store / "sealed" / table)` reads the
+        closed days. Of a `latest` table each day holds one row a key, with `committed_at`: the
+        newest of all days counts.
+
+        Raises:
+            StoreError: a file is missing or damaged, or the disk refused; what is there stays.
+        """
+        folding = Folding(self.root, self._files, self._log, self._reader, self._committer, self._tables)
+        now = self._clock()
+        try:
+            folds = folding.fold(today or now.date())
+            folding.sweep(now, grace=grace)
+        except OSError as error:
+            raise StoreError(
+                f"cannot fold the store at {self.root}: {error.strerror or error}. Nothing was lost; fold again later."
+            ) from error
+        return folds
 
     def _table(self, name: str) -> Table:
         if name not in self._tables:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -223,6 +223,26 @@ def test_no_power_cut_loses_or_tears_what_was_acknowledged(
             after = laid_out(names_after_power_cut(files.steps[:cut], chance), root, tmp_path / f"{cut}-{trial}")
             acknowledged = [name for step, name in acknowledged_at if step <= cut]
             check_whole(Store.open(after), acknowledged)
+            shutil.rmtree(after)
+
+
+def test_no_power_cut_during_a_fold_loses_a_row(tmp_path: Path, rows: ModuleType, check_whole: Check) -> None:
+    root, files = tmp_path / "store", RecordingFiles()
+    Store.create(root)
+    files.steps.append(("write", root / "store.json", (root / "store.json").read_bytes()))
+    files.steps.append(("sync", root))
+    store, names = Store(root, files=files), ["user-1", "user-2"]
+    for number, name in enumerate(names):
+        store.commit(rows.cycle(rows.slot_of(number), name), slot=rows.slot_of(number), writer="w", sync_id=name)
+    begun = len(files.steps)
+    store.fold(grace=timedelta(0), today=date(2026, 11, 22))
+    store.fold(grace=timedelta(0), today=date(2026, 11, 22))
+    assert [step[0] for step in files.steps].count("remove") > 6
+    chance = random.Random(8)
+    for cut in range(begun, len(files.steps) + 1):
+        for trial in range(3):
+            after = laid_out(names_after_power_cut(files.steps[:cut], chance), root, tmp_path / f"{cut}-{trial}")
+            assert check_whole(Store.open(after), names) == set(names)
             shutil.rmtree(after)
 
 

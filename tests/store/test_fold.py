@@ -1,0 +1,230 @@
+"""Folding changes where rows lie, never which rows there are."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from portfolio_lab.errors import StoreError
+from portfolio_lab.models.tables import TABLES
+from portfolio_lab.store import Files, Store
+
+DAY = datetime(2026, 11, 19, tzinfo=UTC)
+AFTER = date(2026, 11, 21)
+AT_ONCE = timedelta(0)
+Check = Callable[[Store, Iterable[str]], set[str]]
+
+
+def filled(store: Store, rows: ModuleType, *, days: int = 2, cycles: int = 3) -> None:
+    for day in range(days):
+        for number in range(cycles):
+            slot = DAY + timedelta(days=day, minutes=number)
+            given = {
+                name: rows.sample_rows(table, 2, slot, **({"user": ["ben", "anna"]} if name != "prices" else {}))
+                for name, table in TABLES.items()
+            }
+            store.commit(given, slot=slot, writer="w", sync_id="one")
+
+
+def everything(store: Store) -> dict[str, pa.Table]:
+    return {name: store.read(name) for name in TABLES}
+
+
+def small_files(store: Store) -> list[Path]:
+    return list((store.root / "hot").rglob("*.parquet"))
+
+
+def test_a_fold_keeps_every_row_and_lessens_the_files(store: Store, rows: ModuleType) -> None:
+    filled(store, rows)
+    before, commits = everything(store), store.commits()
+    folds = store.fold(today=AFTER)
+    assert [fold.day for fold in folds] == ["2026-11-19", "2026-11-20"]
+    for reader in (store, Store.open(store.root)):
+        assert everything(reader) == before
+        assert reader.commits() == commits
+        assert len(reader.files("balances")) == 2
+        assert reader.verify() == []
+    assert store.has("one", DAY)
+    assert not store.commit({}, slot=DAY, writer="w", sync_id="one").is_new
+
+
+def test_an_open_day_stays_as_it_is_and_a_fold_again_does_nothing(store: Store, rows: ModuleType) -> None:
+    filled(store, rows)
+    assert [fold.day for fold in store.fold(today=date(2026, 11, 20))] == ["2026-11-19"]
+    assert len(store.files("balances")) == 1 + 3
+    assert store.fold(today=date(2026, 11, 20)) == []
+
+
+def test_superseded_files_stay_for_the_grace_and_go_then(store: Store, rows: ModuleType) -> None:
+    filled(store, rows)
+    count = len(small_files(store))
+    store.fold(today=AFTER)
+    assert len(small_files(store)) == count
+    store.fold(today=AFTER, grace=AT_ONCE)
+    assert small_files(store) == []
+    assert Store.open(store.root).read("balances").num_rows == 12
+
+
+def test_a_reader_that_listed_before_reads_the_sealed_file_instead(store: Store, rows: ModuleType) -> None:
+    class FoldingFiles(Files):
+        """The first time that a small file is to be read, the day is folded and swept before."""
+
+        def read(self, path: Path) -> bytes:
+            if "hot" in path.parts and small_files(store):
+                store.fold(today=AFTER, grace=AT_ONCE)
+            return super().read(path)
+
+    filled(store, rows)
+    before = everything(store)
+    slow = Store.open(store.root, files=FoldingFiles())
+    assert slow.read("balances") == before["balances"]
+    assert small_files(store) == []
+
+
+def test_plain_pandas_reads_the_sealed_days(store: Store, rows: ModuleType) -> None:
+    filled(store, rows)
+    store.fold(today=AFTER)
+    # Two days of three cycles of two users; of a latest table the last of each key and day.
+    expected = {**dict.fromkeys(TABLES, 12), "users_portfolio_state": 4, "performance_history": 4, "cash_flows": 4}
+    for name, table in TABLES.items():
+        frame = pd.read_parquet(store.root / "sealed" / name)
+        assert len(frame) == expected[name], name
+        assert set(table.schema.names) <= set(frame.columns)
+    frame = pd.read_parquet(store.root / "sealed" / "portfolio_snapshots")
+    first_day = frame[frame["date"] == "2026-11-19"]
+    assert first_day["user"].tolist() == ["anna"] * 3 + ["ben"] * 3
+    assert first_day[first_day["user"] == "ben"]["slot"].is_monotonic_increasing
+
+
+def test_what_comes_late_is_sealed_beside(store: Store, rows: ModuleType) -> None:
+    filled(store, rows)
+    store.fold(today=AFTER)
+    [sealed] = [path for path in store.files("balances") if "2026-11-19" in str(path)]
+    content = sealed.read_bytes()
+    late = DAY + timedelta(hours=5)
+    store.commit(rows.cycle(late, "carl"), slot=late, writer="w", sync_id="late")
+    assert Store.open(store.root).read("balances", users="carl").num_rows == 3
+    [fold] = store.fold(today=AFTER, grace=AT_ONCE)
+    assert (fold.sequence, len(fold.records)) == (2, 1)
+    assert Store.open(store.root).read("balances", users="carl").num_rows == 3
+    assert sealed.read_bytes() == content
+
+
+def test_the_row_committed_last_wins_across_folded_days(store: Store, rows: ModuleType) -> None:
+    table = TABLES["performance_history"]
+
+    def commit(slot: datetime, pnl: float, user: str = "anna") -> None:
+        given = rows.sample_rows(table, 1, slot, user=user, day=DAY.date(), pnl=pnl)
+        store.commit({table.name: given}, slot=slot, writer="w", sync_id=f"id-{pnl:g}")
+
+    next_day = DAY + timedelta(days=1)
+    commit(DAY, 1.0)
+    commit(next_day, 2.0)  # between the two commits of the first day: neither file as a whole is the later one
+    commit(next_day, 5.0, user="ben")
+    commit(DAY, 3.0, user="ben")
+    assert store.read(table.name)["pnl"].to_pylist() == [2.0, 3.0]
+    store.fold(today=AFTER, grace=AT_ONCE)
+    assert Store.open(store.root).read(table.name)["pnl"].to_pylist() == [2.0, 3.0]
+    assert "committed_at" not in store.read(table.name).column_names
+
+
+def test_a_damaged_file_stops_the_fold_and_nothing_is_deleted(store: Store, rows: ModuleType) -> None:
+    filled(store, rows, days=1)
+    names = sorted(store.root.rglob("*.parquet"))
+    store.files("balances")[1].write_bytes(b"PAR1")
+    with pytest.raises(StoreError, match=r"table balances, day 2026-11-19.*damaged"):
+        Store.open(store.root).fold(today=AFTER, grace=AT_ONCE)
+    assert sorted(store.root.rglob("*.parquet")) == names
+
+
+class FailingFolds(Files):
+    def __init__(self, fails_at: int) -> None:
+        self.left = fails_at
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise OSError(errno.EIO, "injected")
+
+    def write(self, path: Path, content: bytes) -> None:
+        self._count()
+        super().write(path, content)
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._count()
+        super().rename(source, target)
+
+    def link(self, source: Path, target: Path) -> None:
+        self._count()
+        super().link(source, target)
+
+    def sync_folder(self, path: Path) -> None:
+        self._count()
+        super().sync_folder(path)
+
+    def remove(self, path: Path) -> None:
+        self._count()
+        super().remove(path)
+
+
+def test_a_fold_that_fails_anywhere_loses_nothing(store: Store, rows: ModuleType) -> None:
+    filled(store, rows, days=1, cycles=2)
+    before, failures, fails_at = everything(store), 0, 0
+    while True:
+        fails_at += 1
+        files = FailingFolds(fails_at)
+        try:
+            Store.open(store.root, files=files).fold(today=AFTER, grace=AT_ONCE)
+        except StoreError:
+            failures += 1
+        assert everything(Store.open(store.root)) == before
+        if files.left > 0:
+            break
+    assert failures > 20
+
+
+FOLDER = """
+import sys
+from datetime import date, timedelta
+from portfolio_lab.store import Store
+for _ in range(12):
+    Store.open(sys.argv[1]).fold(today=date(2026, 11, 22), grace=timedelta(0))
+"""
+
+
+def test_two_folders_and_a_writer_at_once(store: Store, check_whole: Check) -> None:
+    # Grace 0 is unkind to readers on purpose: they have to look again, and find all.
+    writer = Path(__file__).with_name("writer.py")
+    commands = [[sys.executable, str(writer), str(store.root), "anna", "0", "40"]]
+    commands += [[sys.executable, "-c", FOLDER, str(store.root)]] * 2
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    while any(process.poll() is None for process in running):
+        seen = store.read("balances")["user"].to_pylist()
+        assert len(seen) == 3 * len(set(seen))
+    outputs = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0]
+    assert len(check_whole(store, outputs[0].split())) == 40
+
+
+def test_only_old_leftovers_are_swept(store: Store, rows: ModuleType) -> None:
+    filled(store, rows, days=1, cycles=1)
+    [path] = store.files("balances")
+    orphan, unfinished = path.with_name("000000-x-1.parquet"), path.with_name(".000000-x-2.part")
+    for leftover in (orphan, unfinished):
+        leftover.write_bytes(b"x")
+    store.fold(today=date(2026, 11, 19))
+    assert orphan.exists()
+    later = Store(store.root, clock=lambda: datetime.now(UTC) + timedelta(days=2))
+    later.fold(today=date(2026, 11, 19))
+    assert not orphan.exists()
+    assert not unfinished.exists()
+    assert later.read("balances").num_rows == 2
