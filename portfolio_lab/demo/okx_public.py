@@ -157,7 +157,8 @@ def _index_row(ask: OkxAsk, name: str) -> Row:
 
 
 def mark_prices(ask: OkxAsk) -> list[Row]:
-    """public/mark-price of contracts."""
+    """public/mark-price of contracts, by instType or by instId alone."""
+    named = [find_instrument(ask.text("instId"))] if ask.text("instId") else asked_instruments(ask)
     return [
         {
             "instType": "SWAP",
@@ -165,7 +166,7 @@ def mark_prices(ask: OkxAsk) -> list[Row]:
             "markPx": plain(ask.exchange.market.mark("okx", one.symbol, one.kind, ask.now)),
             "ts": str(ask.now),
         }
-        for one in asked_instruments(ask)
+        for one in named
         if one.is_contract
     ]
 
@@ -239,7 +240,7 @@ def _candles(ask: OkxAsk, *, most: int, reach: int | None) -> list[list[str]]:
     one, width = find_instrument(ask.required("instId")), _bar_width(ask.text("bar") or "1m")
     after, before = ask.whole("after"), ask.whole("before")
     end = min(ask.now, ask.now if after is None else after - 1)
-    start = end - (ask.limit(most) - 1) * width
+    start = end - end % width - (ask.limit(most) - 1) * width
     start = max(start, 0 if before is None else before + 1)
     if reach is not None:
         start = max(start, ask.now - reach * width)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import ccxt
@@ -17,11 +18,11 @@ from portfolio_lab.demo.okx import ENDPOINTS, OkxVenue
 from portfolio_lab.demo.okx_wire import OkxRefusalError, RequestLimits
 from portfolio_lab.demo.people import credentials_of
 from portfolio_lab.demo.server import DemoExchange
+from portfolio_lab.demo.truth import account_truth
 from portfolio_lab.models.accounts import Account
 
 NOW = datetime(2026, 10, 5, 13, 20, tzinfo=UTC)
 OkxOf = Callable[..., Any]
-BinanceOf = Callable[..., Any]
 
 
 def okx_settings(demo: DemoExchange, user: str | None = None, label: str = "main") -> dict[str, Any]:
@@ -39,41 +40,6 @@ def okx(demo: DemoExchange) -> OkxOf:
     def build(user: str | None = None, label: str = "main") -> Any:
         client = ccxt.okx(okx_settings(demo, user, label))
         client.load_time_difference()
-        return client
-
-    return build
-
-
-@pytest.fixture
-def rested(demo: DemoExchange) -> DemoExchange:
-    """The demo exchange as on the first morning: clock at NOW, no fault, all keys good, no weight used."""
-    demo.set_clock(NOW)
-    demo.faults.clear()
-    demo._venues["okx"] = OkxVenue(demo.exchange)
-    for one in demo.exchange.accounts:
-        one.revoked_by_control, one.permissions = None, ()
-    demo._venues["binance"] = BinanceVenue(demo.exchange)
-    return demo
-
-
-def binance_settings(user: str | None = None, label: str = "main") -> dict[str, Any]:
-    settings: dict[str, Any] = {"enableRateLimit": False, "number": str, "timeout": 30_000}
-    if user is not None:
-        keys = credentials_of(Account(user, "binance", label))
-        settings |= {"apiKey": keys.key, "secret": keys.secret}
-    return settings
-
-
-@pytest.fixture
-def binance(rested: DemoExchange) -> BinanceOf:
-    """A ccxt binance client of one account: `binance("desk", "hedge")`; `twin=ccxt.async_support` for async."""
-
-    def build(user: str | None = None, label: str = "main", *, twin: Any = ccxt, **options: Any) -> Any:
-        client = twin.binance(binance_settings(user, label) | options)
-        client.urls["api"] = {name: rested.url + urlsplit(url).path for name, url in client.urls["api"].items()}
-        client.options["warnOnFetchOpenOrdersWithoutSymbol"] = False
-        if twin is ccxt:
-            client.load_time_difference()
         return client
 
     return build
@@ -100,6 +66,7 @@ def fresh_windows(demo: DemoExchange) -> None:
     """Each test starts at the same instant, without faults, and with no request counted yet."""
     demo.set_clock(NOW)
     demo.faults.clear()
+    demo._venues["okx"] = OkxVenue(demo.exchange)
 
 
 def test_markets_are_spot_linear_and_inverse(okx: OkxOf) -> None:
@@ -309,3 +276,43 @@ def test_ccxt_sees_the_limit(okx: OkxOf) -> None:
     client.private_get_asset_asset_valuation()
     with pytest.raises(ccxt.RateLimitExceeded, match="50011"):
         client.private_get_asset_asset_valuation()
+
+
+# ------------------------------------------------------------ the wire against the truth
+
+
+@pytest.mark.parametrize("days", [-50, -20, 0, 33])
+@pytest.mark.parametrize(("user", "label"), [("desk", "main"), ("desk", "carry"), ("carol", "main")])
+def test_equity_on_the_wire_times_published_prices_is_the_truth(
+    demo: DemoExchange, okx: OkxOf, user: str, label: str, days: int
+) -> None:
+    demo.set_clock(NOW + timedelta(days=days))
+    client = okx(user, label)
+    last = {
+        row["instId"]: Decimal(row["last"]) for row in client.public_get_market_tickers({"instType": "SPOT"})["data"]
+    }
+    usdt = last["USDT-USD"]
+    prices = {name.removesuffix("-USDT"): price * usdt for name, price in last.items() if name.endswith("-USDT")}
+    prices["USDT"] = usdt
+    details = client.private_get_account_balance()["data"][0]["details"]
+    trading = sum(Decimal(row["eq"]) * prices[row["ccy"]] for row in details)
+    funding = sum(Decimal(row["bal"]) * prices[row["ccy"]] for row in client.private_get_asset_balances()["data"])
+    truth = account_truth(find_account(demo, user, f"okx:{label}"), demo.exchange.market, demo.exchange.clock.book())
+    assert truth.equity is not None
+    assert abs((trading + funding) / truth.equity - 1) < Decimal("1e-12")
+    assert [wallet.wallet.value for wallet in truth.wallets] == ["trading", "funding"]
+
+
+def test_every_bill_is_the_difference_of_its_balances(okx: OkxOf, demo: DemoExchange) -> None:
+    """Newest first, per asset: the balance before a bill + its change = the balance after it."""
+    client = okx("desk", "carry")
+    rows: list[dict[str, str]] = []
+    after: dict[str, str] = {}
+    while page := client.private_get_account_bills_archive(after)["data"]:
+        rows, after = rows + page, {"after": page[-1]["billId"]}
+        demo._venues["okx"] = OkxVenue(demo.exchange)
+    assert len(rows) > 200
+    for asset in {row["ccy"] for row in rows}:
+        of_asset = [row for row in rows if row["ccy"] == asset]
+        for newer, older in pairwise(of_asset):
+            assert Decimal(older["bal"]) + Decimal(newer["balChg"]) == Decimal(newer["bal"])
