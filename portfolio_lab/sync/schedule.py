@@ -102,7 +102,7 @@ def check_notebook(path: Path) -> Path:
     except FileNotFoundError:
         msg = f"no notebook at {path}: run `portfolio-lab init` to lay it into the lab"
         raise BadInputError(msg) from None
-    except (OSError, ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, nbformat.ValidationError) as error:
         msg = (
             f"{path} is not a notebook that can be read ({type(error).__name__}): restore it with `portfolio-lab init`"
         )

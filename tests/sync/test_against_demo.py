@@ -11,14 +11,13 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from demo_lab_files import demo_accounts, everything_under, keys, secrets_of, write_lab
 from fake_venues import Hand
 
-from portfolio_lab.demo import users
 from portfolio_lab.demo.control import truth_of
 from portfolio_lab.demo.market import milliseconds
 from portfolio_lab.demo.people import credentials_of
 from portfolio_lab.demo.server import DemoExchange
-from portfolio_lab.models.accounts import Account, Credentials
 from portfolio_lab.store import Store
 from portfolio_lab.sync import CycleReport, Syncer
 
@@ -55,30 +54,6 @@ async def demo() -> AsyncIterator[DemoExchange]:
 @pytest.fixture
 def clock() -> Hand:
     return Hand(FIRST)
-
-
-def demo_accounts(url: str) -> list[Account]:
-    return [
-        Account(account.user, account.venue, account.label, url, account.wallets)
-        for user in users()
-        for account in user.accounts
-    ]
-
-
-def write_lab(lab: Path, accounts: list[Account], *, channels: tuple[str, ...] = ()) -> Path:
-    """Write lab.toml and an empty store."""
-    lines = ["interval_seconds = 60", f"alert_channels = {json.dumps(list(channels))}"]
-    for account in accounts:
-        lines += ["[[accounts]]", f'user = "{account.user}"', f'venue = "{account.venue}"']
-        lines += [f'label = "{account.label}"', f'base_url = "{account.base_url}"']
-        lines += [f"wallets = {json.dumps([str(wallet) for wallet in account.wallets])}"]
-    (lab / "lab.toml").write_text("\n".join(lines) + "\n")
-    Store.create(lab / "store")
-    return lab
-
-
-def keys(accounts: list[Account]) -> dict[tuple[str, str, str], Credentials]:
-    return {account.key: credentials_of(account) for account in accounts}
 
 
 class Desk:
@@ -224,11 +199,3 @@ class Webhook:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=10)
-
-
-def secrets_of(credentials: Credentials) -> list[str]:
-    return [value for value in (credentials.key, credentials.secret, credentials.passphrase) if value]
-
-
-def everything_under(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
