@@ -88,7 +88,10 @@ class Ask:
 
     def limit(self, *, default: int, most: int) -> int:
         """How many rows are asked for: at most `most`, cut off silently as the spot host does."""
-        return min(self.number("limit", default), most)
+        rows = self.number("limit", default)
+        if rows < 1:
+            raise refuse.parameter_invalid("limit")
+        return min(rows, most)
 
     def strict_limit(self, *, default: int, most: int, name: str = "limit") -> int:
         """How many rows are asked for; more than `most` or none is -1130."""

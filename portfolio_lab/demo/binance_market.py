@@ -15,7 +15,7 @@ from portfolio_lab.demo.binance_listing import (
 from portfolio_lab.demo.binance_text import eight_text, priced_text
 from portfolio_lab.demo.binance_weights import Family
 from portfolio_lab.demo.instruments import INVERSE, LINEAR, SPOT, Instrument
-from portfolio_lab.demo.market import DAY_MS, FUNDING_MS, HOUR_MS, STEP_MS, Candle
+from portfolio_lab.demo.market import DAY_MS, FUNDING_MS, GRID_START, HOUR_MS, STEP_MS, Candle
 
 MINUTE_MS = 60_000
 WIDTHS = {
@@ -216,8 +216,8 @@ def _funding_rates(kind: str) -> Answer:
     def answer(ask: Ask) -> Json:
         rows = ask.limit(default=100, most=1000)
         until = min(ask.number("endTime", ask.at), ask.at) // FUNDING_MS * FUNDING_MS
-        since = ask.parameters.get("startTime")
-        first = until - (rows - 1) * FUNDING_MS if not since else -(-int(since) // FUNDING_MS) * FUNDING_MS
+        since = max(ask.number("startTime", until - (rows - 1) * FUNDING_MS), GRID_START)
+        first = -(-since // FUNDING_MS) * FUNDING_MS
         times = range(first, until + 1, FUNDING_MS)[:rows]
         return [_funding_row(ask, one, at) for at in times for one in ask.instruments(kind)][:rows]
 
@@ -253,7 +253,7 @@ def _klines(kind: str) -> Answer:
 def _bar_span(ask: Ask, width: int, rows: int) -> tuple[int, int]:
     """The openings asked for: from startTime on, else the newest bars up to endTime."""
     end = min(ask.number("endTime", ask.at), ask.at)
-    start = ask.number("startTime", end // width * width - (rows - 1) * width)
+    start = max(ask.number("startTime", end // width * width - (rows - 1) * width), GRID_START)
     return start, min(end, start + rows * width)
 
 

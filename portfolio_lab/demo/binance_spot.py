@@ -21,9 +21,13 @@ LISTED = (*COINS, *STABLECOINS)
 
 def last_changes(view: View, wallet: Wallet) -> dict[str, int]:
     """When the cash of each asset of a wallet changed last, in ms; untouched assets are absent."""
-    changes: dict[str, int] = {}
-    for entry in view.book.entries(until=view.now, wallets={wallet}):
-        changes[entry.asset] = entry.at
+    touched, changes = view.cash(wallet), dict[str, int]()
+    # Newest first, so that a busy wallet is told by its last few entries.
+    for entry in reversed(view.book.entries(until=view.now)):
+        if entry.wallet is wallet:
+            changes.setdefault(entry.asset, entry.at)
+        if len(changes) == len(touched):
+            break
     return changes
 
 
