@@ -49,8 +49,17 @@ class Folding:
         return [fold for day in closed if (fold := self._fold_day(day)) is not None]
 
     def _fold_day(self, day: LogDay) -> Fold | None:
+        sequence = day.next_sequence()
+        try:
+            return self._attempt(day, sequence)
+        except FileNotFoundError:
+            if self.log.day(day.day).next_sequence() == sequence:
+                raise
+            return None  # another process folded the day and swept its files meanwhile
+
+    def _attempt(self, day: LogDay, sequence: int) -> Fold | None:
         started, started_at = time.monotonic(), self.committer.clock()
-        names, sequence = tuple(day.uncovered()), day.next_sequence()
+        names = tuple(day.uncovered())
         inputs = [stored for name in names for stored in self.log.commit(day, name).files]
         adds: list[StoredFile] = []
         try:

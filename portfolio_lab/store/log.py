@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from portfolio_lab.errors import StoreError
 from portfolio_lab.store.files import Files
 from portfolio_lab.store.records import Commit, Fold, StoredFile, commit_from_bytes, fold_from_bytes
 
@@ -57,8 +58,17 @@ class LogDay:
         return sorted(name for name in self.names if name.startswith("a-") and name not in covered)
 
     def next_sequence(self) -> int:
-        """Return the number that the day's next fold must win."""
-        return 1 + max((fold.sequence for fold in self.folds.values()), default=0)
+        """Return the number that the day's next fold must win; StoreError when one is missing.
+
+        Who does not see every earlier fold would take the same files in a second time.
+        """
+        if not self.is_gapless():
+            raise StoreError(f"a fold record of {self.day} is missing in log/; restore it from a backup")
+        return 1 + len(self.folds)
+
+    def is_gapless(self) -> bool:
+        """Return whether the folds that are known are numbered 1, 2, 3 ..."""
+        return {fold.sequence for fold in self.folds.values()} == set(range(1, len(self.folds) + 1))
 
 
 class Log:
@@ -117,11 +127,16 @@ class Log:
         if known.settled_ns == changed_ns:
             return known
         settled = time.time_ns() - changed_ns > _SETTLED_NS
+        self._list(known, folder)
+        if not known.is_gapless():
+            self._list(known, folder)  # a listing is no snapshot: it may show a later fold without an earlier one
+        known.settled_ns = changed_ns if settled else -1
+        return known
+
+    def _list(self, known: LogDay, folder: Path) -> None:
         names = frozenset(name for name in self._files.names(folder) if name.startswith(("a-", "f-")))
         if names != known.names:
             self._parse(known, names)
-        known.settled_ns = changed_ns if settled else -1
-        return known
 
     def _parse(self, known: LogDay, names: frozenset[str]) -> None:
         for name in sorted(names - known.folds.keys()):

@@ -150,7 +150,7 @@ class Reader:
                 if attempt == 3:  # noqa: PLR2004 - the third listing names it still: it is lost, not folded
                     raise StoreError(
                         f"{question.table.name}: {_relative(error, self._root)} is missing, though a commit names it. "
-                        "Restore it from a backup; without one, move its record out of log/ to go on without it."
+                        "Restore it from a backup; without one, move its record in log/ away to go on without it."
                     ) from error
             except OSError as error:
                 raise StoreError(f"{question.table.name}: cannot read the store at {self._root}: {error}") from error
@@ -212,7 +212,7 @@ class Reader:
         if len(content) != stored.size or hashlib.sha256(content).hexdigest() != stored.sha256:
             raise StoreError(
                 f"{_where(stored)} is damaged: it is not what was committed. Restore it from a backup; "
-                "without one, move its record out of log/ to go on without that cycle."
+                f"without one, {_without(stored)}."
             )
         self._verified.add(stored.path)
         return content
@@ -258,6 +258,14 @@ def _filtered(rows: pa.Table, filters: pc.Expression | None) -> pa.Table:
 def _where(stored: StoredFile) -> str:
     day = stored.path.split("/")[2].partition("=")[2]
     return f"table {stored.table}, day {day}: file {stored.path}"
+
+
+def _without(stored: StoredFile) -> str:
+    place = stored.path.split("/")
+    day = place[2].partition("=")[2]
+    if place[0] == "sealed":
+        return f"move log/{day} away to go on without that day"
+    return f"move its record, log/{day}/a-{place[3].rpartition('-')[0]}.json, away to go on without that cycle"
 
 
 def _relative(error: FileNotFoundError, root: Path) -> str:

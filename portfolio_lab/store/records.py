@@ -105,7 +105,7 @@ def _checked(content: bytes, where: str, kind: str, build: Callable[[dict[str, A
         whole = False
     if not whole:
         raise StoreError(
-            f"{where} is damaged. Restore it from a backup; without one, move it out of log/ "
+            f"{where} is damaged. Restore it from a backup; without one, move it away "
             "to go on without what it committed."
         )
     if record.get("format") != RECORD_FORMAT or record.get("kind") != kind:

@@ -354,6 +354,24 @@ def test_a_file_that_is_cut_or_foreign_is_named(store: Store, rows: ModuleType, 
     assert fresh.read("portfolio_snapshots").num_rows == 1  # the rest stays readable
 
 
+def test_what_to_move_away_is_named_rightly(store: Store, rows: ModuleType) -> None:
+    store.commit(rows.cycle(SLOT, "anna"), slot=SLOT, writer="w", sync_id="one")
+    store.commit(rows.cycle(SLOT, "ben"), slot=SLOT, writer="w", sync_id="two")
+    store.files("balances")[0].write_bytes(b"PAR1")
+    [fault] = Store.open(store.root).verify()
+    [record] = [store.root / word.strip(",.") for word in fault.split() if word.startswith("log/")]
+    record.rename(store.root / "moved-away.json")
+    assert Store.open(store.root).read("balances")["user"].to_pylist() == ["ben"] * 3
+
+
+def test_a_commit_that_took_too_long_is_given_up(store: Store, rows: ModuleType) -> None:
+    instants = iter([SLOT, SLOT, SLOT + timedelta(hours=2)])
+    slow = Store(store.root, clock=lambda: next(instants))
+    with pytest.raises(StoreError, match=r"took 2:00:00.*nothing was stored"):
+        slow.commit(rows.cycle(SLOT, "anna"), slot=SLOT, writer="w", sync_id="one")
+    assert store.commits() == []
+
+
 def test_a_file_that_is_gone_is_named(store: Store, rows: ModuleType) -> None:
     store.commit(rows.cycle(SLOT, "anna"), slot=SLOT, writer="w", sync_id="one")
     store.files("balances")[0].unlink()

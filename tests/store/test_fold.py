@@ -146,6 +146,17 @@ def test_a_damaged_file_stops_the_fold_and_nothing_is_deleted(store: Store, rows
     assert sorted(store.root.rglob("*.parquet")) == names
 
 
+def test_a_missing_fold_record_stops_the_next_fold(store: Store, rows: ModuleType) -> None:
+    filled(store, rows, days=1)
+    for number in range(2):
+        late = DAY + timedelta(hours=5 + number)
+        store.fold(today=AFTER)
+        store.commit(rows.cycle(late, "carl"), slot=late, writer="w", sync_id="late")
+    (store.root / "log" / "2026-11-19" / "f-000001.json").unlink()
+    with pytest.raises(StoreError, match="fold record of 2026-11-19 is missing"):
+        Store.open(store.root).fold(today=AFTER)
+
+
 class FailingFolds(Files):
     def __init__(self, fails_at: int) -> None:
         self.left = fails_at
