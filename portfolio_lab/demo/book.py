@@ -11,12 +11,10 @@ the answers of all endpoints agree by construction.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Generic, Protocol, TypeVar
 
 from portfolio_lab.demo.facts import (
     ONE_WAY,
@@ -28,69 +26,17 @@ from portfolio_lab.demo.facts import (
     Position,
     Reason,
     Transfer,
-    contract_pnl,
+    changed_position,
     eight,
     notional,
     settle_notional,
 )
 from portfolio_lab.demo.instruments import Instrument
 from portfolio_lab.demo.market import FUNDING_MS, Market, name_seed
+from portfolio_lab.demo.steps import History, Steps
 from portfolio_lab.models.accounts import Wallet
 
-V = TypeVar("V")
 DEFAULT_LEVERAGE = Decimal(5)
-
-
-class _Dated(Protocol):
-    @property
-    def at(self) -> int: ...
-
-
-F = TypeVar("F", bound=_Dated)
-
-
-class Steps(Generic[V]):
-    """A value that changes at known instants: what it was at any of them."""
-
-    __slots__ = ("_times", "_values")
-
-    def __init__(self) -> None:
-        self._times: list[int] = []
-        self._values: list[V] = []
-
-    def change(self, at: int, value: V) -> None:
-        """Record a new value from `at` on; instants never go back."""
-        self._times.append(at)
-        self._values.append(value)
-
-    def at(self, now: int, default: V) -> V:
-        """The value at an instant; `default` before the first change."""
-        place = bisect_right(self._times, now)
-        return self._values[place - 1] if place else default
-
-
-class History(Generic[F]):
-    """Facts in order of time."""
-
-    __slots__ = ("_facts", "_times")
-
-    def __init__(self) -> None:
-        self._times: list[int] = []
-        self._facts: list[F] = []
-
-    def append(self, fact: F) -> None:
-        """Put a fact in its place: behind all that is no younger than it."""
-        place = bisect_right(self._times, fact.at)
-        self._times.insert(place, fact.at)
-        self._facts.insert(place, fact)
-
-    def between(self, since: int | None, until: int) -> list[F]:
-        """Facts with since <= at <= until, oldest first; from the beginning when since is None."""
-        first = 0 if since is None else bisect_left(self._times, since)
-        return self._facts[first : bisect_right(self._times, until)]
-
-    def __len__(self) -> int:
-        return len(self._facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +170,7 @@ class Book:
         """Money from outside arrives."""
         flow = Flow(self._id(), at, "deposit", wallet, asset, amount, ZERO, network, "demo-address-in", txid)
         self._flows.append(flow)
-        self._book(at, wallet, asset, amount, Reason.DEPOSIT, flow.flow_id)
+        self._book(at, wallet, asset, amount, Reason.DEPOSIT, reference=flow.flow_id)
         return flow
 
     def withdraw(
@@ -233,15 +179,15 @@ class Book:
         """Money leaves: amount + fee."""
         flow = Flow(self._id(), at, "withdrawal", wallet, asset, amount, fee, network, "demo-address-out", txid)
         self._flows.append(flow)
-        self._book(at, wallet, asset, -(amount + fee), Reason.WITHDRAWAL, flow.flow_id)
+        self._book(at, wallet, asset, -(amount + fee), Reason.WITHDRAWAL, reference=flow.flow_id)
         return flow
 
     def transfer(self, at: int, asset: str, amount: Decimal, source: Wallet, target: Wallet) -> Transfer:
         """Move cash between two wallets of this account."""
         one = Transfer(self._id(), at, asset, amount, source, target)
         self._transfers.append(one)
-        self._book(at, source, asset, -amount, Reason.TRANSFER, one.transfer_id)
-        self._book(at, target, asset, amount, Reason.TRANSFER, one.transfer_id)
+        self._book(at, source, asset, -amount, Reason.TRANSFER, reference=one.transfer_id)
+        self._book(at, target, asset, amount, Reason.TRANSFER, reference=one.transfer_id)
         return one
 
     def grant(self, at: int, wallet: Wallet, asset: str, amount: Decimal) -> None:
@@ -264,7 +210,9 @@ class Book:
     ) -> Fill:
         """One fill: cash changes hands in spot, a position changes and PnL is realised in contracts."""
         fee_asset, fee = _fee(instrument, side, contracts, price, fee_rate)
-        pnl = self._move(at, wallet, instrument, _signed(side, contracts), price, position_side)
+        pnl = ZERO
+        if instrument.is_contract:
+            pnl = self._move(at, wallet, (instrument, position_side), _signed(side, contracts), price)
         fill = Fill(
             self._id(),
             order_id or self._id(),
@@ -368,6 +316,7 @@ class Book:
         asset: str,
         amount: Decimal,
         reason: Reason,
+        *,
         reference: int,
         instrument: Instrument | None = None,
     ) -> None:
@@ -382,27 +331,33 @@ class Book:
         one, key = fill.instrument, fill.fill_id
         if one.is_contract:
             if fill.realised_pnl != ZERO:
-                self._book(fill.at, fill.wallet, one.settle, fill.realised_pnl, Reason.PNL, key, one)
-            self._book(fill.at, fill.wallet, one.settle, -fill.fee, Reason.FEE, key, one)
+                self._book(
+                    fill.at, fill.wallet, one.settle, fill.realised_pnl, Reason.PNL, reference=key, instrument=one
+                )
+            self._book(fill.at, fill.wallet, one.settle, -fill.fee, Reason.FEE, reference=key, instrument=one)
             return
         sign = 1 if fill.side == "buy" else -1
-        self._book(fill.at, fill.wallet, one.base, sign * fill.contracts, Reason.TRADE, key, one)
-        self._book(fill.at, fill.wallet, one.quote, -sign * eight(fill.quote_amount), Reason.TRADE, key, one)
-        self._book(fill.at, fill.wallet, fill.fee_asset, -fill.fee, Reason.FEE, key, one)
+        self._book(fill.at, fill.wallet, one.base, sign * fill.contracts, Reason.TRADE, reference=key, instrument=one)
+        self._book(
+            fill.at,
+            fill.wallet,
+            one.quote,
+            -sign * eight(fill.quote_amount),
+            Reason.TRADE,
+            reference=key,
+            instrument=one,
+        )
+        self._book(fill.at, fill.wallet, fill.fee_asset, -fill.fee, Reason.FEE, reference=key, instrument=one)
 
-    def _move(
-        self, at: int, wallet: Wallet, one: Instrument, signed: Decimal, price: Decimal, position_side: str
-    ) -> Decimal:
-        """Change a position and return the PnL that this realises; 0 for spot."""
-        if not one.is_contract:
-            return ZERO
-        steps = self._positions.setdefault((one, position_side), Steps())
+    def _move(self, at: int, wallet: Wallet, key: tuple[Instrument, str], signed: Decimal, price: Decimal) -> Decimal:
+        """Change the position of (contract, book) and return the PnL that this realises."""
+        steps = self._positions.setdefault(key, Steps())
         old = steps.at(at, None)
         if old is None:
-            opened = Position(self._id(), at, at, wallet, one, position_side, signed, price, self.leverage)
+            opened = Position(self._id(), at, at, wallet, *key, signed, price, self.leverage)
             steps.change(at, opened)
             return ZERO
-        new, pnl = _changed(old, signed, price, at)
+        new, pnl = changed_position(old, signed, price, at)
         steps.change(at, new)
         return pnl
 
@@ -425,26 +380,3 @@ def _fee(one: Instrument, side: str, contracts: Decimal, price: Decimal, rate: D
     if side == "buy":
         return one.base, eight(contracts * rate)
     return one.quote, eight(notional(one, contracts, price) * rate)
-
-
-def _changed(old: Position, signed: Decimal, price: Decimal, at: int) -> tuple[Position | None, Decimal]:
-    """The position after a trade (None when it is closed) and the PnL realised."""
-    total = old.contracts + signed
-    if old.contracts * signed > ZERO:
-        entry = _average(old, signed, price)
-        return replace(old, contracts=total, entry_price=entry, changed_at=at), ZERO
-    closed = old.contracts if abs(signed) >= abs(old.contracts) else -signed
-    pnl = contract_pnl(old.instrument, closed, old.entry_price, price)
-    if total == ZERO:
-        return None, pnl
-    if total * old.contracts > ZERO:
-        return replace(old, contracts=total, changed_at=at), pnl
-    return replace(old, contracts=total, entry_price=price, opened_at=at, changed_at=at), pnl
-
-
-def _average(old: Position, signed: Decimal, price: Decimal) -> Decimal:
-    """Average entry to eight decimals: by base units (linear), harmonic by coin (inverse)."""
-    total = old.contracts + signed
-    if old.instrument.kind == "inverse":
-        return eight(total / (old.contracts / old.entry_price + signed / price))
-    return eight((old.contracts * old.entry_price + signed * price) / total)

@@ -6,7 +6,7 @@ within one account. Amounts are exact Decimals.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
@@ -196,3 +196,26 @@ def contract_pnl(instrument: Instrument, contracts: Decimal, entry: Decimal, pri
     if instrument.kind == "inverse":
         return eight(size / entry - size / price)
     return eight(size * (price - entry))
+
+
+def changed_position(old: Position, signed: Decimal, price: Decimal, at: int) -> tuple[Position | None, Decimal]:
+    """The position after a trade (None when it is closed) and the PnL realised."""
+    total = old.contracts + signed
+    if old.contracts * signed > ZERO:
+        entry = averaged_entry(old, signed, price)
+        return replace(old, contracts=total, entry_price=entry, changed_at=at), ZERO
+    closed = old.contracts if abs(signed) >= abs(old.contracts) else -signed
+    pnl = contract_pnl(old.instrument, closed, old.entry_price, price)
+    if total == ZERO:
+        return None, pnl
+    if total * old.contracts > ZERO:
+        return replace(old, contracts=total, changed_at=at), pnl
+    return replace(old, contracts=total, entry_price=price, opened_at=at, changed_at=at), pnl
+
+
+def averaged_entry(old: Position, signed: Decimal, price: Decimal) -> Decimal:
+    """Average entry to eight decimals: by base units (linear), harmonic by coin (inverse)."""
+    total = old.contracts + signed
+    if old.instrument.kind == "inverse":
+        return eight(total / (old.contracts / old.entry_price + signed / price))
+    return eight((old.contracts * old.entry_price + signed * price) / total)

@@ -203,7 +203,8 @@ class Market:
             return reach * (0.8 * wander(stream, at, 2 * DAY_MS) + 0.2 * wander(stream ^ 1, at, 10 * 60_000))
         hour, offset = divmod(at - GRID_START, HOUR_MS)
         if not 0 <= hour < GRID_HOURS - 1:
-            msg = f"the demo market knows prices from {instant(GRID_START):%Y-%m-%d} for eight years, not at {instant(at)}"
+            known = f"{instant(GRID_START):%Y-%m-%d}"
+            msg = f"the demo market knows prices from {known} for eight years, not at {instant(at)}"
             raise ValueError(msg)
         grid = self._grid[COINS.index(asset)]
         between = grid[hour] + (grid[hour + 1] - grid[hour]) * (offset / HOUR_MS)
@@ -239,7 +240,8 @@ def _returns(seed: int, name: str, volatility: float) -> npt.NDArray[np.float64]
     """Hourly log-returns with calm and stormy weeks."""
     random = np.random.default_rng([seed, name_seed(name) & 0xFFFFFFFF])
     weeks = np.exp(random.normal(0.0, 0.35, GRID_HOURS // 168 + 1))
-    return random.standard_normal(GRID_HOURS) * volatility * np.repeat(weeks, 168)[:GRID_HOURS]
+    steps = random.standard_normal(GRID_HOURS) * volatility * np.repeat(weeks, 168)[:GRID_HOURS]
+    return np.asarray(steps, dtype=np.float64)
 
 
 def contract_symbols(venue: str) -> Sequence[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from portfolio_lab.demo import okx_account as account
 from portfolio_lab.demo import okx_history as history
+from portfolio_lab.demo import okx_orders as orders
 from portfolio_lab.demo import okx_public as public
 from portfolio_lab.demo.exchange import DemoAccount, Exchange
 from portfolio_lab.demo.okx_wire import OkxAsk, OkxRefusalError, RequestLimits, check_door, envelope
@@ -51,8 +52,8 @@ _PRIVATE = {
     "asset/currencies": Endpoint(history.currencies, 12),
     "asset/deposit-history": Endpoint(history.deposits, 12),
     "asset/withdrawal-history": Endpoint(history.withdrawals, 12),
-    "trade/orders-pending": Endpoint(account.pending_orders, 60),
-    "trade/orders-algo-pending": Endpoint(account.pending_algo_orders, 20),
+    "trade/orders-pending": Endpoint(orders.pending_orders, 60),
+    "trade/orders-algo-pending": Endpoint(orders.pending_algo_orders, 20),
     "trade/fills": Endpoint(history.recent_fills, 60),
     "trade/fills-history": Endpoint(history.fills_history, 10),
 }

@@ -106,7 +106,7 @@ class _Day:
         self.story, self.number = story, number
         self.book, self.profile = story.book, story.profile
         self.start = story.since + number * DAY_MS
-        self.random = random.Random(name_seed(story.market.seed, story.book.name, number))  # noqa: S311 - a story
+        self.random = random.Random(name_seed(story.market.seed, story.book.name, number))  # a story
         self.now = self.start
 
     def live(self) -> None:
@@ -205,7 +205,7 @@ class _Day:
             return
         coin = self.random.choice(self.profile.coins)
         worth = _cents(self.profile.capital * (0.005 + 0.03 * self.random.random()))
-        if self.random.random() < 0.52:  # noqa: PLR2004 - slightly more buying than selling
+        if self.random.random() < 0.52:  # slightly more buying than selling
             self._buy(coin, min(worth, self._free(self.story.trading, "USDT") * _HALF))
         else:
             self._sell(coin, worth)
@@ -221,7 +221,7 @@ class _Day:
         self._trade_spot(one, "sell", _down(min(worth / self._last(one), most), one.lot))
 
     def _trade_spot(self, one: Instrument, side: str, amount: Decimal) -> None:
-        if amount * self._last(one) < 10:  # noqa: PLR2004 - venues refuse dust
+        if amount * self._last(one) < 10:  # venues refuse dust
             return
         self.book.trade(self.now, self.story.trading, one, side, amount, self._last(one), fee_rate=SPOT_FEE)
 
@@ -323,20 +323,20 @@ class _Day:
         if len(orders) >= _MOST_ORDERS:
             self.book.cancel(self.now, orders[0].order_id)
         choice = self.random.random()
-        if choice < 0.4 and self.profile.coins:  # noqa: PLR2004 - four of ten in spot
+        if choice < 0.4 and self.profile.coins:  # four of ten in spot
             self._rest_spot()
         elif self.profile.leanings:
-            self._rest_contract(conditional=choice > 0.7)  # noqa: PLR2004 - three of ten wait for a trigger
+            self._rest_contract(conditional=choice > 0.7)  # three of ten wait for a trigger
 
     def _rest_spot(self) -> None:
         one, trading = self.story.pair(self.random.choice(self.profile.coins)), self.story.trading
-        side = "buy" if self.random.random() < 0.5 else "sell"  # noqa: PLR2004 - a coin toss
+        side = "buy" if self.random.random() < 0.5 else "sell"  # a coin toss
         away = 0.04 + 0.12 * self.random.random()
         price = to_tick(float(self._last(one)) * (1 - away if side == "buy" else 1 + away), one.tick)
         share = Decimal("0.1")
         cash = self._free(trading, one.quote) / price if side == "buy" else self._free(trading, one.base)
         amount = _down(cash * share, one.lot)
-        if amount * price < 10:  # noqa: PLR2004 - venues refuse dust
+        if amount * price < 10:  # venues refuse dust
             return
         order = self.book.place(self.now, trading, one, side, amount, price=price)
         self._maybe_partly(order)
@@ -344,7 +344,7 @@ class _Day:
     def _maybe_partly(self, order: Order) -> None:
         """Some orders are begun at once by someone in a hurry."""
         part = _down(order.contracts / 4, order.instrument.lot)
-        if part > ZERO and self.random.random() < 0.2:  # noqa: PLR2004 - one of five
+        if part > ZERO and self.random.random() < 0.2:  # one of five
             self.book.fill_partly(self.now, order.order_id, part, fee_rate=SPOT_FEE)
 
     def _rest_contract(self, *, conditional: bool) -> None:
@@ -364,16 +364,16 @@ class _Day:
             one,
             "sell" if long else "buy",
             amount,
-            price=self._resting_price(one, below) if conditional else beyond,
+            price=self._resting_price(below) if conditional else beyond,
             trigger_price=below if conditional else None,
             order_type="stop" if conditional else "limit",
             reduce_only=not self.profile.hedge,
             position_side=leaning.side,
         )
 
-    def _resting_price(self, one: Instrument, trigger: Decimal) -> Decimal | None:
+    def _resting_price(self, trigger: Decimal) -> Decimal | None:
         """Where a conditional order rests once triggered: most trade at market (None)."""
-        return trigger if self.random.random() < 0.3 else None  # noqa: PLR2004 - three of ten
+        return trigger if self.random.random() < 0.3 else None  # three of ten
 
     # ------------------------------------------------------------ looking
 

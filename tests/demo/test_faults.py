@@ -137,7 +137,7 @@ async def test_a_granted_coin_without_a_market_is_unpriced(client: aiohttp.Clien
 
 
 async def test_the_key_in_trouble_dies_two_days_before_the_end(demo: DemoExchange) -> None:
-    """since 2026-08-01 + 90 days - 2 days = 2026-10-28."""
+    """From 2026-08-01 + 90 days - 2 days = 2026-10-28."""
     carol = next(one for one in demo.exchange.accounts if one.account.key == ("carol", "binance", "main"))
     end = int(datetime(2026, 10, 28, tzinfo=UTC).timestamp() * 1000)
     assert not carol.revoked(end - 1)
@@ -156,8 +156,8 @@ def test_a_scripted_book_stands_still_while_the_wire_ticks() -> None:
     assert (clock.wire(), clock.book()) == (97_000, 95_000)
 
 
-def test_no_demo_secret_is_shown(demo_users: tuple[Any, ...] = users()) -> None:
-    for user in demo_users:
+def test_no_demo_secret_is_shown() -> None:
+    for user in users():
         shown = repr(user)
         for credentials in user.credentials.values():
             assert credentials.secret not in shown

@@ -218,14 +218,14 @@ def test_an_unknown_key_does_not_exist(okx: OkxOf) -> None:
 
 def test_a_wrong_secret_is_a_wrong_signature(okx: OkxOf) -> None:
     client = okx("desk")
-    client.secret = "wrong"  # noqa: S105 - that is the point
+    client.secret = "wrong"
     with pytest.raises(ccxt.AuthenticationError, match="50113"):
         client.fetch_balance()
 
 
 def test_a_wrong_passphrase(okx: OkxOf) -> None:
     client = okx("desk")
-    client.password = "wrong"  # noqa: S105 - that is the point
+    client.password = "wrong"
     with pytest.raises(ccxt.AuthenticationError, match="50105"):
         client.fetch_balance()
 
