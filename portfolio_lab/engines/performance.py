@@ -161,12 +161,12 @@ def _figures(rows: _Block, periods: float, daily_rate: float) -> dict[str, np.nd
     ragged = bool(missing.any())
     filled = np.where(missing, 0.0, rows) if ragged else rows
     count = rows.shape[1] - missing.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         found = _moments(filled, missing if ragged else None, count, periods, daily_rate)
         found |= _path(filled, _span(missing, count), periods)
         found |= _gains(filled, missing if ragged else None, count)
         found |= _tail(rows, count, sorted_whole=ragged)
-    found["calmar"] = _ratio(found["cagr"], -found["max_drawdown"])
+        found["calmar"] = _ratio(found["cagr"], -found["max_drawdown"])
     found["days"] = count.astype("float64")
     return found
 
@@ -268,7 +268,8 @@ def _tail(rows: _Block, count: np.ndarray, *, sorted_whole: bool) -> dict[str, n
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    return np.where(below > 0, above / below, np.nan)
+    ratio = above / below
+    return np.where((below > 0) & np.isfinite(ratio), ratio, np.nan)
 
 
 def _hide(found: dict[str, np.ndarray], elapsed_days: np.ndarray, minimum_days: int, minimum_cagr_days: float) -> None:
