@@ -28,7 +28,7 @@ RANGES: dict[str, timedelta | None] = {
 }
 _LONG = timedelta(days=200)
 _MIDDLE = timedelta(days=3)
-_MARGIN = {"left": 4, "right": 58}
+_MARGIN = {"left": 22, "right": 58}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class EquityChart:
         self._axes = [_value_axis(self._money), _value_axis(self._below, tick_format=".0%")]
         self._times = [_time_axis(self._x), _time_axis(self._x)]
         self.crosshair = IndexSelector(scale=self._x, marks=[self.line], line_width=1, color=MUTED)
-        self.figure = _figure([self.other, self.line], [self._times[0], self._axes[0]], "300px", self.crosshair)
-        self.drawdown_figure = _figure([self.under], [self._times[1], self._axes[1]], "150px")
+        self.figure = _figure([self.other, self.line], [self._times[0], self._axes[0]], "392px", self.crosshair)
+        self.drawdown_figure = _figure([self.under], [self._times[1], self._axes[1]], "180px")
         self._read_out = html_widget(None, "pl-read-out")
         self._empty = html_widget()
         self.crosshair.observe(self._follow, names="selected")
@@ -107,7 +107,7 @@ class EquityChart:
         values = np.concatenate([drawn.curve["equity"].to_numpy(dtype=float), drawn.benchmark.to_numpy(dtype=float)])
         low, high = bounds(values)
         self._money.min, self._money.max = low, high
-        ticks = round_ticks(low, high)
+        ticks = round_ticks(low, high, about=6)
         self._axes[0].tick_values = np.array(ticks)
         self._axes[0].tick_labels = {_tick_key(tick): short_money(tick, drawn.currency) for tick in ticks}
         depth = float(np.nanmin([*drawn.curve["drawdown"].to_numpy(dtype=float), -0.01])) * 1.08

@@ -22,7 +22,7 @@ class ExposureChart:
         self._names = bq.OrdinalScale()
         self._shares = bq.LinearScale()
         self.bars = bq.Bars(
-            x=[], y=[], orientation="horizontal", color_mode="element", scales={"x": self._names, "y": self._shares}, padding=0.45, stroke="transparent"
+            x=[], y=[], orientation="horizontal", type="stacked", colors=[UP, DOWN], scales={"x": self._names, "y": self._shares}, padding=0.45, stroke="transparent"
         )
         self._axis = bq.Axis(
             scale=self._shares, tick_format=".0%", grid_color=GRID, color=GRID, num_ticks=4, tick_style={"fill": MUTED}
@@ -53,14 +53,13 @@ class ExposureChart:
         self._axis.tick_values = np.array(share_ticks(shares))
         with self.bars.hold_sync():
             self.bars.x = [str(name) for name in shown.index]
-            self.bars.y = shares
-            self.bars.colors = [UP if share >= 0 else DOWN for share in shares]
+            self.bars.y = np.vstack([shares.clip(min=0.0), shares.clip(max=0.0)])
         self.figure.layout.height = f"{44 + 30 * len(shown)}px"
 
 
 def share_ticks(shares: np.ndarray) -> list[float]:
     """Return round ticks over the bars; zero is always among them."""
-    return sorted({0.0, *round_ticks(min(0.0, float(shares.min())), max(0.0, float(shares.max())))})
+    return sorted({0.0, *round_ticks(min(0.0, float(shares.min())), max(0.0, float(shares.max())), about=5)})
 
 
 def shown_rows(exposure: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from portfolio_lab.dashboard.html import Html, tag
 UNKNOWN = "—"
 MINUS = "−"
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
-_LARGE = 10_000
+_LARGE = 1_000
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
@@ -38,7 +38,7 @@ def item(row: Mapping[Any, Any] | pd.Series, name: str) -> Any:  # noqa: ANN401 
 
 
 def money(value: object, currency: str, *, decimals: int | None = None, signed: bool = False) -> str:
-    """Return money with its currency: "−$1,729", "+€2.50", "1,729 USDT". Cents below 10,000."""
+    """Return money with its currency: "−$1,729", "+€2.50", "1,729 USDT". Cents below 1,000."""
     amount = number(value)
     if math.isnan(amount):
         return UNKNOWN

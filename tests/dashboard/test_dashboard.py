@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+import pytest
+
+from portfolio_lab.dashboard.html import Html, escape, tag
+from portfolio_lab.dashboard.page import PortfolioDashboard
+from portfolio_lab.errors import StoreError
+
+
+def _sample_frames() -> Any:
+    spec = importlib.util.spec_from_file_location("sample_frames", Path(__file__).with_name("sample_frames.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["sample_frames"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+sample = _sample_frames()
+
+
+def drawn(lab: Any) -> PortfolioDashboard:
+    dashboard = PortfolioDashboard(lab, clock=lambda: sample.NOW)
+    dashboard._render()  # not render(): a fault has to fail the test
+    return dashboard
+
+
+def texts(widget: widgets.Widget) -> str:
+    """Return all HTML that hangs below a widget and is not hidden."""
+    if isinstance(widget, widgets.HTML):
+        return str(widget.value)
+    if getattr(widget.layout, "display", None) == "none":
+        return ""
+    return " ".join(texts(child) for child in getattr(widget, "children", ()))
+
+
+# ---------------------------------------------------------------- escaping
+
+
+def test_only_html_passes_unescaped() -> None:
+    assert escape("<b>") == "&lt;b&gt;"
+    assert escape(Html("<b>")) == "<b>"
+    assert tag("td", '"<', title='"x"') == '<td title="&quot;x&quot;">&quot;&lt;</td>'
+
+
+@pytest.mark.parametrize("user", ["alice", "bob"])
+def test_a_name_from_data_is_never_markup(user: str) -> None:
+    dashboard = drawn(sample.SampleLab(name=sample.EVIL))
+    dashboard.users.value = user
+    page = texts(dashboard.widget)
+    assert "<img" not in page
+    for panel in (dashboard.positions.widget, dashboard.orders.widget, dashboard.allocation.widget, dashboard.exposure.widget):
+        assert "&lt;img src=x" in texts(panel)
+
+
+# ---------------------------------------------------------------- what is drawn
+
+
+def test_every_component_draws_its_frame() -> None:
+    dashboard = drawn(sample.SampleLab())
+    metrics = texts(dashboard.metrics.widget)
+    for text in ("$353,942", "−$1,729", "+$76,387", "−33.80%", "1.12× / 0.76×", "0.77", "max −61.03%"):
+        assert text in metrics
+    assert "BTC-USDT-SWAP" in texts(dashboard.positions.widget)
+    assert "168.20" in texts(dashboard.orders.widget)
+    assert "Max drawdown" in texts(dashboard.performance.figures)
+    assert "2024" in texts(dashboard.performance.months)
+    assert "3 of 3 wallets ok" in texts(dashboard.sync.widget)
+    assert "40 s ago" in texts(dashboard.sync.line)
+
+
+def test_debts_are_printed_and_not_drawn() -> None:
+    dashboard = drawn(sample.SampleLab())
+    assert len(dashboard.allocation.pie.sizes) == 6
+    assert "Liabilities" in texts(dashboard.allocation.widget)
+    assert "−$19,670" in texts(dashboard.allocation.widget)
+
+
+def test_a_range_draws_less_of_the_curve() -> None:
+    dashboard = drawn(sample.SampleLab())
+    everything = len(dashboard.equity.line.x)
+    dashboard.equity.ranges.value = "1W"
+    assert 160 <= len(dashboard.equity.line.x) <= 169 < everything
+    assert dashboard.equity.line.x[0] >= np.datetime64((sample.SLOT - timedelta(days=7)).tz_localize(None))
+
+
+def test_a_dimension_is_asked_of_the_lab() -> None:
+    lab = sample.SampleLab()
+    dashboard = drawn(lab)
+    dashboard.allocation.choice.value = "venue"
+    assert lab.calls[-1] == "allocation by venue"
+
+
+def test_the_crosshair_reads_the_nearest_point() -> None:
+    dashboard = drawn(sample.SampleLab())
+    dashboard.equity.ranges.value = "1D"
+    at = sample.SLOT - timedelta(hours=5, minutes=-7)
+    dashboard.equity.crosshair.selected = np.array([at.tz_localize(None).to_datetime64()])
+    assert "22 Nov 2026 09:00 UTC" in texts(dashboard.equity.widget)
+
+
+def test_the_benchmark_starts_where_equity_is() -> None:
+    dashboard = drawn(sample.SampleLab())
+    first = dashboard.equity.other.x[0]
+    place = int(np.searchsorted(dashboard.equity.line.x, first))
+    assert dashboard.equity.other.y[0] == pytest.approx(dashboard.equity.line.y[place])
+    dashboard.equity.with_benchmark.value = False
+    assert not dashboard.equity.other.visible
+
+
+# ---------------------------------------------------------------- what cannot be trusted is told
+
+
+def test_a_partial_snapshot_is_a_banner_with_its_reason() -> None:
+    dashboard = drawn(sample.SampleLab())
+    assert texts(dashboard.sync.banner) == ""
+    dashboard.users.value = "bob"
+    banner = texts(dashboard.sync.banner)
+    assert "newest snapshot is partial" in banner
+    assert "okx:main trading did not answer" in banner
+    assert "22 Nov 2026 12:00 UTC" in banner
+
+
+def test_old_data_is_a_banner_even_when_complete() -> None:
+    dashboard = PortfolioDashboard(sample.SampleLab(), clock=lambda: sample.NOW + timedelta(hours=1))
+    dashboard._render()
+    assert "data is old" in texts(dashboard.sync.banner)
+
+
+def test_unknown_is_a_dash() -> None:
+    rows = texts(drawn(sample.SampleLab()).positions.widget)
+    assert 'data-heading="Exposure">—' in rows
+    assert 'data-heading="Liquidation">—' in rows
+
+
+def test_a_fault_is_a_banner_and_does_not_escape_the_callback() -> None:
+    class Broken(sample.SampleLab):  # type: ignore[misc, name-defined]
+        def positions(self, user: str) -> pd.DataFrame:
+            raise StoreError("the file <x> is damaged: restore it")
+
+    dashboard = PortfolioDashboard(Broken(), clock=lambda: sample.NOW)
+    dashboard.render()
+    assert "the file &lt;x&gt; is damaged" in texts(dashboard.widget)
+
+
+# ---------------------------------------------------------------- empty states
+
+
+def test_a_lab_without_snapshots_says_so_everywhere() -> None:
+    page = texts(drawn(sample.EmptyLab()).widget)
+    for sentence in (
+        "No snapshot yet", "No complete snapshot", "Nothing is held yet", "No exposure", "No open positions",
+        "No open orders", "No closed day yet", "No wallet has been read yet",
+    ):  # fmt: skip
+        assert sentence in page
+    assert "$0" not in page
+
+
+def test_a_lab_without_users_says_what_to_run() -> None:
+    class Nobody(sample.SampleLab):  # type: ignore[misc, name-defined]
+        def users(self) -> pd.DataFrame:
+            return super().users().iloc[:0]
+
+    assert "accounts add" in texts(drawn(Nobody()).widget)
+
+
+def test_a_single_snapshot_is_a_sentence_not_a_line() -> None:
+    class First(sample.SampleLab):  # type: ignore[misc, name-defined]
+        def equity_curve(self, user: str, since: Any = None, points: int = 1500) -> pd.DataFrame:
+            return super().equity_curve(user, None, points).iloc[-1:]
+
+    assert "One complete snapshot so far" in texts(drawn(First()).equity.widget)
+
+
+# ---------------------------------------------------------------- tearsheet
+
+
+def test_a_tearsheet_in_the_labs_folder_is_handed_out(tmp_path: Path) -> None:
+    lab = sample.SampleLab()
+    lab.settings = type("Settings", (), {"root": tmp_path})()
+    dashboard = drawn(lab)
+    assert "portfolio-lab tearsheet alice" in texts(dashboard.tearsheet.widget)
+    (tmp_path / "tearsheet-alice.html").write_text("<p>sheet</p>", encoding="utf-8")
+    dashboard._render()
+    dashboard.tearsheet.button.click()
+    assert 'download="tearsheet-alice.html"' in texts(dashboard.tearsheet.widget)
+    assert "PHA+c2hlZXQ8L3A+" in texts(dashboard.tearsheet.widget)
