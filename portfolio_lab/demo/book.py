@@ -192,7 +192,7 @@ class Book:
 
     def grant(self, at: int, wallet: Wallet, asset: str, amount: Decimal) -> None:
         """Put an asset that the story never touches into a wallet: how a test gets an unpriced coin."""
-        self._book(at, wallet, asset, amount, Reason.GRANT, self._id())
+        self._book(at, wallet, asset, amount, Reason.GRANT, reference=self._id())
 
     def trade(
         self,
@@ -239,7 +239,7 @@ class Book:
             rate = self.market.funding_rate(one.venue, one.symbol, one.kind, at)
             mark = self.market.mark(one.venue, one.symbol, one.kind, at)
             payment = eight(-position.notional(mark) * rate)
-            self._book(at, position.wallet, one.settle, payment, Reason.FUNDING, self._id(), one)
+            self._book(at, position.wallet, one.settle, payment, Reason.FUNDING, reference=self._id(), instrument=one)
 
     def fund_until(self, at: int) -> None:
         """Settle every funding instant after the last thing that happened, up to and with `at`."""
