@@ -7,6 +7,8 @@ checked in Binance's order, and only then is it answered from the book.
 
 from __future__ import annotations
 
+import json
+
 from portfolio_lab.demo import (
     binance_coin_m,
     binance_history,
@@ -39,13 +41,20 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
 }
 """Every endpoint by (method, path)."""
 
+LIMITS_PATH = "/_demo/limits"
+
 _KEY_HEADER = "X-MBX-APIKEY"
 _WALLETS = {Need.USD_M: Wallet.USD_M, Need.COIN_M: Wallet.COIN_M}
 _NOT_FOUND = b"<html><body><h1>404 Not found</h1></body></html>"
 
 
 class BinanceVenue:
-    """Answers requests as Binance does. `ledger.limits` may be changed at any time."""
+    """Answers requests as Binance does.
+
+    Tests change its limits at `LIMITS_PATH`: POST {"fapi": 10, "strikes": 1} sets limits by
+    family or by field of `WeightLimits`, DELETE puts the real ones back and forgets all use
+    and all bans, GET shows what is in force.
+    """
 
     def __init__(self, exchange: Exchange, limits: WeightLimits | None = None) -> None:
         self.exchange = exchange
@@ -53,6 +62,8 @@ class BinanceVenue:
 
     def answer(self, asked: Asked) -> Answer:
         """The answer to one request; refusals are answers too, nothing is raised."""
+        if asked.path == LIMITS_PATH:
+            return self._limits(asked)
         endpoint = ENDPOINTS.get((asked.method, asked.path))
         if endpoint is None:
             return Answer(_NOT_FOUND, 404, content_type="text/html")
@@ -63,6 +74,17 @@ class BinanceVenue:
         except BinanceRefusal as refusal:
             return _refused(refusal, headers)
         return Answer(content, headers=headers)
+
+    def _limits(self, asked: Asked) -> Answer:
+        """Change or show the limits; a name that is no limit, or no whole number, is 400."""
+        if asked.method == "DELETE":
+            self.ledger = WeightLedger()
+        if asked.method == "POST":
+            try:
+                self.ledger.limits.override(json.loads(asked.body))
+            except (ValueError, TypeError, AttributeError) as mistake:
+                return Answer({"error": str(mistake)}, 400)
+        return Answer(self.ledger.limits.as_dict())
 
     def _weigh(self, endpoint: Endpoint, asked: Asked, headers: dict[str, str]) -> None:
         """Count the request, whoever asks; the headers tell the use even when it is over."""

@@ -6,6 +6,7 @@ ones. Going on after 429 bans the address, each time for longer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -33,6 +34,9 @@ class Payer(StrEnum):
     UID = "uid"
 
 
+_OWN_LIMITS = frozenset({"sapi_ip", "sapi_uid", "strikes", "first_ban_seconds", "longest_ban_seconds"})
+
+
 @dataclass(slots=True)
 class WeightLimits:
     """Weight per minute of every budget, and how long patience lasts."""
@@ -52,13 +56,20 @@ class WeightLimits:
     first_ban_seconds: int = 120
     longest_ban_seconds: int = 3 * DAY_SECONDS
 
-    def override(self, changes: dict[str, int]) -> None:
-        """Set limits by name: a family, or one of this class's own fields."""
-        for name, value in changes.items():
-            if name in {"sapi_ip", "sapi_uid", "strikes", "first_ban_seconds", "longest_ban_seconds"}:
-                setattr(self, name, value)
-            else:
-                self.by_family[Family(name)] = value
+    def override(self, changes: Mapping[str, int]) -> None:
+        """Set limits by name: a family, or one of this class's own fields; ValueError for any other."""
+        if not all(isinstance(value, int) and value >= 0 for value in changes.values()):
+            msg = "a limit is a whole number from 0"
+            raise ValueError(msg)
+        families = {Family(name): value for name, value in changes.items() if name not in _OWN_LIMITS}
+        self.by_family |= families
+        for name in _OWN_LIMITS & changes.keys():
+            setattr(self, name, changes[name])
+
+    def as_dict(self) -> dict[str, int]:
+        """Every limit by the name that `override` takes."""
+        own = {name: getattr(self, name) for name in sorted(_OWN_LIMITS)}
+        return {family.value: limit for family, limit in self.by_family.items()} | own
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,30 @@ def _is_a_danger(name: str) -> bool:
 # ---------------------------------------------------------------- weights
 
 
+def _set_limits(demo: DemoExchange, changes: dict[str, int]) -> dict[str, int]:
+    body = orjson.dumps(changes)
+    with urlopen(Request(f"{demo.control_url}/limits", data=body), timeout=30) as response:  # noqa: S310 - loopback
+        answer: dict[str, int] = orjson.loads(response.read())
+    return answer
+
+
+def test_limits_that_do_not_exist_cannot_be_set(rested: DemoExchange) -> None:
+    for changes in ({"nothing": 1}, {"fapi": "many"}, {"fapi": -1}):
+        with pytest.raises(HTTPError) as refusal:
+            _set_limits(rested, changes)
+        with refusal.value:
+            assert refusal.value.code == 400
+
+
+def test_limits_go_back_to_the_venues_own(rested: DemoExchange) -> None:
+    _set_limits(rested, {"fapi": 4, "first_ban_seconds": 1})
+    with urlopen(Request(f"{rested.control_url}/limits", method="DELETE"), timeout=30) as response:  # noqa: S310
+        limits = orjson.loads(response.read())
+
+    assert (limits["api"], limits["fapi"], limits["dapi"], limits["papi"]) == (6000, 2400, 2400, 6000)
+    assert (limits["sapi_ip"], limits["sapi_uid"], limits["first_ban_seconds"]) == (12_000, 180_000, 120)
+
+
 def test_headers_count_each_family_apart(binance: Client) -> None:
     client = binance("alice")
     used = []
@@ -136,7 +160,7 @@ def test_headers_count_each_family_apart(binance: Client) -> None:
 
 def test_over_the_limit_is_429_then_418(binance: Client, rested: DemoExchange) -> None:
     client = binance("alice")
-    rested._venues["binance"].ledger.limits.override({"fapi": 4, "strikes": 2})
+    assert _set_limits(rested, {"fapi": 4, "strikes": 2})["fapi"] == 4
     refused = []
     for _ in range(4):
         with pytest.raises(ccxt.DDoSProtection) as refusal:
