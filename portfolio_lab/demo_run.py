@@ -207,7 +207,10 @@ def _write_tearsheet(root: Path) -> None:
 def _show_dashboard(root: Path, *, port: int, serve: bool) -> None:
     # Without the passphrase: what serves pages cannot open the vault.
     command = [*_command(root), "dashboard", "--port", str(port)]
-    with running(command, stdout=subprocess.PIPE, stderr=None, env=without_passphrase()) as dashboard:
+    with (
+        _log(root, "dashboard").open("ab") as log,
+        running(command, stdout=subprocess.PIPE, stderr=log, env=without_passphrase()) as dashboard,
+    ):
         for line in dashboard.stdout or ():
             text = line.decode("utf-8", "replace").rstrip()
             _say(text)
@@ -215,7 +218,7 @@ def _show_dashboard(root: Path, *, port: int, serve: bool) -> None:
                 _say("dashboard: open the address above; Ctrl-C ends everything" if serve else "dashboard: it works")
                 if not serve:
                     return
-        msg = f"the dashboard ended by itself (exit code {dashboard.wait()})"
+        msg = f"the dashboard ended by itself (exit code {dashboard.wait()}): look into {_log(root, 'dashboard')}"
         raise PortfolioLabError(msg)
 
 
