@@ -37,7 +37,9 @@ def register_secret(value: str) -> None:
     """
     if len(value) < SHORTEST_SECRET:
         return
-    _spellings.update(spelling for spelling in _spelt(value) if len(spelling) >= SHORTEST_SECRET)
+    # A key in PEM form is many lines, and a text may show any one of them.
+    for part in {value, *(line for line in value.splitlines() if not line.startswith("-----"))}:
+        _spellings.update(spelling for spelling in _spelt(part) if len(spelling) >= SHORTEST_SECRET)
 
 
 def register_credentials(credentials: Credentials) -> None:

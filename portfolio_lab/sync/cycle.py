@@ -27,6 +27,7 @@ from portfolio_lab.sync.performance_rows import closed_day_rows
 from portfolio_lab.sync.reading import AccountKey, AccountReading, Ask, BookReading, Hub, Origin, read_book
 from portfolio_lab.sync.report import CycleReport, Failure, UserLine, WalletLine
 from portfolio_lab.sync.rows import Row, snapshot_tables, table_of
+from portfolio_lab.sync.state_cache import StateCache
 from portfolio_lab.sync.state_rows import Progress, load_states, progress_of, state_row
 
 if TYPE_CHECKING:
@@ -64,9 +65,24 @@ def time_for(interval_seconds: int) -> float:
 
 @dataclass(slots=True)
 class Memory:
-    """What a syncer of many cycles need not read again: the state of each user after its last commit."""
+    """What a syncer need not read from the store again: the state of each user after the last commit."""
 
     states: dict[str, Row] | None = None
+    cache: StateCache | None = None
+
+    def recall(self, store: Store, *, slot: datetime) -> dict[str, Row]:
+        """Return the states by user, from memory, else from the cache, else from the store."""
+        if self.states is None and self.cache is not None:
+            self.states = self.cache.load(store, before=slot)
+        if self.states is None:
+            self.states = load_states(store)
+        return self.states
+
+    def keep(self, states: dict[str, Row], *, slot: datetime) -> None:
+        """Keep the states as they are after the commit of `slot`."""
+        self.states = states
+        if self.cache is not None:
+            self.cache.save(states, slot=slot)
 
 
 async def run_cycle(
@@ -101,14 +117,14 @@ async def run_cycle(
         return _stored_report(store, slot, sync_id)
     started = time.monotonic()
     memory = memory or Memory()
-    if memory.states is None:
-        memory.states = load_states(store)
-    book = await _read(settings, vault_credentials, hub, memory.states, now=clock())
-    cycle = _Cycle(settings, store, book, memory.states, slot=slot, at=clock())
+    states = memory.recall(store, slot=slot)
+    book = await _read(settings, vault_credentials, hub, states, now=clock())
+    cycle = _Cycle(settings, store, book, states, slot=slot, at=clock())
     commit = store.commit(cycle.tables(), slot=slot, writer=WRITER, sync_id=sync_id)
-    memory.states = {**memory.states, **cycle.states} if commit.is_new else None
     if not commit.is_new:
+        memory.states = None
         return _stored_report(store, slot, sync_id)
+    memory.keep({**states, **cycle.states}, slot=slot)
     return cycle.report(sync_id, seconds=time.monotonic() - started)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -17,13 +17,15 @@ from filelock import FileLock, Timeout
 from portfolio_lab.errors import LockHeldError
 from portfolio_lab.models.accounts import Credentials
 from portfolio_lab.security.private_files import make_private_folder, write_private
+from portfolio_lab.security.redaction import register_credentials
 from portfolio_lab.security.vault import Vault, passphrase_from_environment
 from portfolio_lab.settings import Settings, load_settings
 from portfolio_lab.sync.alerts import Alerts, Send
-from portfolio_lab.sync.cycle import Clock, Memory, run_cycle, slot_at, utc_now
+from portfolio_lab.sync.cycle import Clock, Memory, run_cycle, slot_at, sync_id_of, utc_now
 from portfolio_lab.sync.journal import journal, write_failures
 from portfolio_lab.sync.reading import AccountKey, Hub
 from portfolio_lab.sync.report import CycleReport
+from portfolio_lab.sync.state_cache import StateCache
 
 if TYPE_CHECKING:
     from portfolio_lab.store import Store
@@ -74,9 +76,11 @@ class Syncer:
         self._clock = clock
         self._hubs = hubs or (lambda: _real_hub(self.settings, clock))
         self._credentials = _from_vault(self.settings) if credentials is None else credentials
+        for one in self._credentials.values():
+            register_credentials(one)
         self._store = _open_store(self.settings) if store is None else store
         self._alerts = Alerts(self.settings.runs_path, self.settings.alert_channels, send=send)
-        self._memory = Memory()
+        self._memory = Memory(cache=_state_cache(self.settings))
         self._held = AsyncExitStack()
         self._hub: Hub | None = None
 
@@ -154,6 +158,11 @@ def _real_hub(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[H
     from portfolio_lab.exchanges import Hub as VenueHub  # noqa: PLC0415  ccxt costs seconds to import
 
     return VenueHub(clock=clock, governor_path=settings.runs_path / "governor.json")
+
+
+def _state_cache(settings: Settings) -> StateCache:
+    interval = timedelta(seconds=settings.interval_seconds)
+    return StateCache(settings.runs_path, interval=interval, name_of=sync_id_of)
 
 
 def _open_store(settings: Settings) -> Store:

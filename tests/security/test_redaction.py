@@ -84,6 +84,11 @@ def test_a_traceback_with_a_chained_cause_is_redacted() -> None:
     assert SECRET not in stream.getvalue()
 
 
+def test_every_line_of_a_pem_secret_is_hidden() -> None:
+    register_secret("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\nBCIEIPlantedLine\n-----END PRIVATE KEY-----\n")
+    assert redact("saw BCIEIPlantedLine there") == "saw <hidden> there"
+
+
 def test_short_values_do_not_blot_out_words() -> None:
     register_secret("a")
     assert redact("a balance") == "a balance"

@@ -1,0 +1,95 @@
+"""The cache of states is as good as the store, or it is passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fake_venues import MIDNIGHT, FakeHub, Hand
+
+from portfolio_lab.errors import UnreachableError
+from portfolio_lab.models.accounts import Credentials
+from portfolio_lab.settings import load_settings
+from portfolio_lab.store import Store
+from portfolio_lab.sync import run_cycle, sync_id_of
+from portfolio_lab.sync.cycle import Memory
+from portfolio_lab.sync.state_cache import FILE_NAME, StateCache
+from portfolio_lab.sync.state_rows import load_states
+
+MINUTE = timedelta(minutes=1)
+Keys = Mapping[tuple[str, str, str], Credentials]
+
+
+class Lab:
+    """Cycles by processes that remember nothing but the cache."""
+
+    def __init__(self, root: Path, credentials: Keys, store: Store, hub: FakeHub, clock: Hand) -> None:
+        self.settings = load_settings(root)
+        self.credentials = credentials
+        self.store = store
+        self.hub = hub
+        self.clock = clock
+        self.cache = StateCache(root / "runs", interval=MINUTE, name_of=sync_id_of)
+
+    async def at(self, slot: datetime, *, cached: bool = True) -> None:
+        self.clock.now = slot
+        memory = Memory(cache=self.cache) if cached else None
+        await run_cycle(
+            self.settings, self.credentials, self.store, self.hub, slot=slot, clock=self.clock, memory=memory
+        )
+
+
+@pytest.fixture
+def cached(lab: Path, credentials: Keys, store: Store, hub: FakeHub, clock: Hand) -> Lab:
+    return Lab(lab, credentials, store, hub, clock)
+
+
+async def test_it_tells_what_the_store_tells(cached: Lab) -> None:
+    for number in range(3):
+        await cached.at(MIDNIGHT + number * MINUTE)
+    assert cached.cache.load(cached.store, before=MIDNIGHT + 3 * MINUTE) == load_states(cached.store)
+
+
+async def test_a_fresh_process_reads_nothing_from_the_store(cached: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    await cached.at(MIDNIGHT)
+
+    def refuse(*_: object, **__: object) -> object:
+        msg = "the store was read"
+        raise AssertionError(msg)
+
+    monkeypatch.setattr(cached.store, "read", refuse)
+    await cached.at(MIDNIGHT + MINUTE)
+
+
+async def test_a_commit_that_the_cache_missed_makes_it_old(cached: Lab) -> None:
+    await cached.at(MIDNIGHT)
+    await cached.at(MIDNIGHT + MINUTE, cached=False)
+    assert cached.cache.load(cached.store, before=MIDNIGHT + 2 * MINUTE) is None
+    cached.hub.state.faults["bob", "trading"] = UnreachableError("no answer")
+    await cached.at(MIDNIGHT + 2 * MINUTE)
+    assert load_states(cached.store)["bob"]["complete_slot"] == MIDNIGHT + MINUTE
+
+
+@pytest.mark.parametrize("content", [b"", b"ARROW1", b"not arrow at all"])
+async def test_a_damaged_cache_is_passed_over(cached: Lab, lab: Path, content: bytes) -> None:
+    await cached.at(MIDNIGHT)
+    (lab / "runs" / FILE_NAME).write_bytes(content)
+    assert cached.cache.load(cached.store, before=MIDNIGHT + MINUTE) is None
+    await cached.at(MIDNIGHT + MINUTE)
+
+
+async def test_a_cache_of_another_store_is_passed_over(cached: Lab, tmp_path: Path) -> None:
+    await cached.at(MIDNIGHT)
+    other = Store.create(tmp_path / "other")
+    assert cached.cache.load(other, before=MIDNIGHT + MINUTE) is None
+
+
+async def test_a_cache_that_cannot_be_written_costs_no_cycle(cached: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("portfolio_lab.sync.state_cache.write_private", refuse)
+    await cached.at(MIDNIGHT)
+    assert len(cached.store.commits()) == 1
