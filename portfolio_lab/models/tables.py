@@ -12,6 +12,7 @@ removed in place.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -34,7 +35,7 @@ class Table:
     latest: bool = False
 
 
-def _field(name: str, kind: pa.DataType, doc: str, *, nullable: bool = False) -> pa.Field:
+def _field(name: str, kind: pa.DataType, doc: str, *, nullable: bool = False) -> pa.Field[Any]:
     return pa.field(name, kind, nullable=nullable, metadata={"doc": doc})
 
 
@@ -46,7 +47,7 @@ _CURRENCY = _field("currency", pa.string(), "reporting currency of the money in 
 _KNOWN = _field("known_at", INSTANT, "when this row was written: what was known, and when")
 
 
-def _unknown(name: str, doc: str, kind: pa.DataType | None = None) -> pa.Field:
+def _unknown(name: str, doc: str, kind: pa.DataType | None = None) -> pa.Field[Any]:
     return _field(name, kind or pa.float64(), doc, nullable=True)
 
 
@@ -112,7 +113,11 @@ BALANCES = Table(
             _ACCOUNT,
             _WALLET,
             _field("asset", pa.string(), "asset code"),
-            _field("quantity", AMOUNT, "what counts for equity, in units of the asset, net of debt; margin balance in margin wallets"),
+            _field(
+                "quantity",
+                AMOUNT,
+                "what counts for equity, in units of the asset, net of debt; margin balance in margin wallets",
+            ),
             _unknown("wallet_balance", "settled units; null in cash wallets", AMOUNT),
             _unknown("unrealised_pnl", "open PnL in units of the asset; null in cash wallets", AMOUNT),
             _unknown("available", "available balance as the venue states it", AMOUNT),
