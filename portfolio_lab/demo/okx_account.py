@@ -41,6 +41,7 @@ _BLANK_DETAIL = dict.fromkeys(
         "colRes",
         "imr",
         "maxSpotInUse",
+        "maxSpotInUseAmt",
         "mgnRatio",
         "mmr",
         "notionalLever",
