@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+import pytest
+
+from portfolio_lab.dashboard.serve import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANELS = (
+    ".pl-metrics", ".pl-equity", ".pl-allocation", ".pl-exposure", ".pl-positions", ".pl-months", ".pl-performance",
+    ".pl-orders", ".pl-sync", ".pl-users", ".pl-status-line",
+)  # fmt: skip
+EQUITY_LINE = ".pl-charts > .bqplot >> nth=0 >> path.line >> nth=1"
+
+
+@dataclass
+class Opened:
+    """A page, and what it complained of or asked for elsewhere while it was open."""
+
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+
+def opened(browser: Any, server: Server, **options: Any) -> Opened:
+    page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}} | options)
+    result = Opened(page)
+    page.on("pageerror", lambda error: result.complaints.append(str(error)))
+    page.on("console", lambda said: result.complaints.append(said.text) if said.type == "error" else None)
+    page.on("request", lambda asked: result.elsewhere.append(asked.url) if _is_elsewhere(asked.url, server) else None)
+    page.goto(server.url)
+    page.wait_for_selector(".pl-equity path.line", state="attached", timeout=90_000)
+    page.wait_for_timeout(1_500)
+    return result
+
+
+def _is_elsewhere(address: str, server: Server) -> bool:
+    return not address.startswith((server.base, "data:", "blob:"))
+
+
+@pytest.fixture(scope="module")
+def desktop(browser: Any, server: Server) -> Iterator[Opened]:
+    result = opened(browser, server)
+    yield result
+    result.page.close(run_before_unload=True)
+
+
+def kernels(server: Server) -> int:
+    """Return how many kernels run below the server."""
+    assert server._child is not None
+    children = psutil.Process(server._child.pid).children(recursive=True)
+    return sum("ipykernel" in " ".join(child.cmdline()) for child in children)
+
+
+def test_every_component_is_seen(desktop: Opened) -> None:
+    for panel in PANELS:
+        assert desktop.page.locator(panel).first.is_visible(), panel
+    assert desktop.page.title() == "Portfolio Lab"
+    assert desktop.page.locator(".pl-tile").count() == 7
+    assert desktop.page.locator(".pl-positions tbody tr").count() == 4
+    assert desktop.page.locator(".pl-allocation path.slice, .pl-allocation .slice path").count() >= 6
+
+
+def test_a_range_changes_the_line(desktop: Opened) -> None:
+    line = desktop.page.locator(EQUITY_LINE)
+    before = line.get_attribute("d")
+    desktop.page.get_by_role("button", name="1W").click()
+    desktop.page.wait_for_function(
+        "before => document.querySelectorAll('.pl-charts > .bqplot')[0].querySelectorAll('path.line')[1].getAttribute('d') !== before",
+        arg=before,
+        timeout=20_000,
+    )
+    assert "15 Nov 2026" in desktop.page.locator(".pl-read-out").inner_text()
+
+
+def test_another_user_is_shown_with_the_banner(desktop: Opened) -> None:
+    desktop.page.get_by_label("User").select_option("bob")
+    desktop.page.wait_for_selector(".pl-banner-warning", timeout=20_000)
+    assert "partial" in desktop.page.locator(".pl-banner").first.inner_text()
+    desktop.page.get_by_label("User").select_option("alice")
+    desktop.page.wait_for_selector(".pl-banner-warning", state="detached", timeout=20_000)
+
+
+def test_the_crosshair_reads_out(desktop: Opened) -> None:
+    before = desktop.page.locator(".pl-read-out").inner_text()
+    box = desktop.page.locator(".pl-charts > .bqplot").first.bounding_box()
+    desktop.page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.5)
+    desktop.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5, steps=4)
+    desktop.page.wait_for_function(
+        "before => document.querySelector('.pl-read-out').innerText !== before", arg=before, timeout=20_000
+    )
+
+
+def test_the_age_grows_by_itself(desktop: Opened) -> None:
+    age = desktop.page.locator(".pl-status-line .pl-age")
+    before = age.inner_text()
+    desktop.page.wait_for_function(
+        "before => document.querySelector('.pl-status-line .pl-age').innerText !== before", arg=before, timeout=20_000
+    )
+
+
+def test_nothing_complains_and_nothing_is_asked_of_others(desktop: Opened) -> None:
+    assert desktop.complaints == []
+    assert desktop.elsewhere == []
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_a_phone_has_no_sideways_scroll(browser: Any, server: Server, scheme: str) -> None:
+    phone = opened(browser, server, viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert phone.page.evaluate("document.body.scrollWidth") <= 390
+    assert phone.complaints == []
+    phone.page.close(run_before_unload=True)
+
+
+def test_the_page_says_when_its_kernel_is_gone(browser: Any, server: Server) -> None:
+    result = opened(browser, server)
+    assert result.page.locator("#pl-lost").is_hidden()
+    assert server._child is not None
+    newest = max(
+        (child for child in psutil.Process(server._child.pid).children(recursive=True) if "ipykernel" in " ".join(child.cmdline())),
+        key=lambda child: child.create_time(),
+    )
+    newest.kill()
+    result.page.wait_for_selector("#pl-lost", state="visible", timeout=60_000)
+    result.page.close()
+
+
+# ---------------------------------------------------------------- the door
+
+
+@pytest.mark.parametrize("query", ["", "?token=", "?token=wrong", "?token=wrong&theme=dark"])
+def test_without_the_token_there_is_no_page_and_no_kernel(server: Server, query: str) -> None:
+    before = kernels(server)
+    request = urllib.request.Request(server.base + query)  # noqa: S310 - http on 127.0.0.1
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - the same
+            body = answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        body = refused.read().decode()
+    assert "pl-page" not in body
+    assert "rendered_cells" not in body
+    assert kernels(server) == before
+
+
+@pytest.mark.parametrize("path", ["voila/files/sample.ipynb", "voila/files/x.png", "voila/files/lab.toml"])
+def test_no_file_is_handed_out(server: Server, path: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{server.base}{path}?token={server.token}", timeout=20)  # noqa: S310 - http on 127.0.0.1
+    assert refused.value.code in {403, 404}
+    refused.value.close()
+
+
+# ---------------------------------------------------------------- names chosen by strangers
+
+
+def test_a_name_from_data_runs_nothing(browser: Any, evil_server: Server) -> None:
+    result = opened(browser, evil_server)
+    assert result.page.evaluate("window.PWNED") is None
+    assert result.page.locator("img").count() == 0
+    assert "<img src=x" in result.page.locator(".pl-positions").inner_text()
+    for by in ("Wallet", "Asset"):
+        result.page.locator(".pl-choice select").select_option(by)
+        result.page.wait_for_timeout(500)
+    assert result.page.evaluate("window.PWNED") is None
+    result.page.close(run_before_unload=True)
