@@ -33,7 +33,7 @@ from portfolio_lab.errors import BadInputError, StoreError
 from portfolio_lab.models.tables import Table
 from portfolio_lab.store.files import Files, Folders
 from portfolio_lab.store.log import Log, append_name, day_of
-from portfolio_lab.store.parquet import checked, encoded, span
+from portfolio_lab.store.parquet import checked, encoded, keys_digest, span
 from portfolio_lab.store.records import Commit, Fold, StoredFile, record_bytes
 
 FENCE = timedelta(hours=1)
@@ -111,7 +111,16 @@ class Committer:
         self.discard(stored)
         return self._first(self.log.path(slot, sync_id))
 
-    def add_file(self, folder: str, stem: str, table: Table, rows: pa.Table, *, known_at: datetime) -> StoredFile:
+    def add_file(
+        self,
+        folder: str,
+        stem: str,
+        table: Table,
+        rows: pa.Table,
+        *,
+        known_at: datetime,
+        known_from: datetime | None = None,
+    ) -> StoredFile:
         """Write `rows` durably as `folder/stem.parquet`; its name still waits for `sync_folders`."""
         content = encoded(table, rows)
         target = self.root / folder / f"{stem}.parquet"
@@ -119,9 +128,19 @@ class Committer:
         unfinished = target.with_name(f".{stem}.part")
         self._write_named(unfinished, content, lambda: self.files.rename(unfinished, target))
         first, last = span(table, rows)
-        digest = hashlib.sha256(content).hexdigest()
-        path = target.relative_to(self.root).as_posix()
-        return StoredFile(table.name, path, rows.num_rows, len(content), digest, table.version, first, last, known_at)
+        return StoredFile(
+            table=table.name,
+            path=target.relative_to(self.root).as_posix(),
+            rows=rows.num_rows,
+            size=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            schema_version=table.version,
+            first=first,
+            last=last,
+            keys=keys_digest(table, rows),
+            known_from=known_from or known_at,
+            known_at=known_at,
+        )
 
     def sync_folders(self, stored: list[StoredFile]) -> None:
         """See the names of the files onto the disk."""

@@ -23,7 +23,7 @@ from portfolio_lab.models.tables import Table
 from portfolio_lab.store.commit import Committer
 from portfolio_lab.store.files import Files
 from portfolio_lab.store.log import Log, LogDay, fold_name
-from portfolio_lab.store.parquet import joined
+from portfolio_lab.store.parquet import COMMITTED_AT, joined
 from portfolio_lab.store.reading import Reader, last_of_key, stamped
 from portfolio_lab.store.records import Fold, StoredFile
 
@@ -85,8 +85,11 @@ class Folding:
         table = self.tables[inputs[0].table]
         rows = sealed_rows(table, inputs, [self.reader.load(stored) for stored in inputs])
         stem = f"f-{sequence:06d}-{secrets.token_hex(6)}"
-        known_at = max(stored.known_at for stored in inputs)
-        stored = self.committer.add_file(f"sealed/{table.name}/date={day}", stem, table, rows, known_at=known_at)
+        folder = f"sealed/{table.name}/date={day}"
+        known_from, known_at = min(one.known_from for one in inputs), max(one.known_at for one in inputs)
+        if table.latest:
+            known_from = pc.min(rows.column(COMMITTED_AT.name)).as_py()
+        stored = self.committer.add_file(folder, stem, table, rows, known_at=known_at, known_from=known_from)
         if fault := self.reader.check(stored):
             self.committer.discard([stored])
             raise StoreError(f"folding {day} was given up: {fault}")

@@ -186,7 +186,7 @@ class Reader:
         filters, columns = question.scan_filters(), question.scan_columns()
         parts: Iterator[pa.Table] = (
             self._part(stored, filters, columns, question.table)
-            for stored in self.live(question.table.name)
+            for stored in not_superseded(self.live(question.table.name))
             if question.touches(stored)
         )
         rows = joined(question.table, [part for part in parts if part.num_rows], columns)
@@ -224,6 +224,25 @@ class Reader:
         while self._loaded_bytes > _CACHE_BYTES:
             _, oldest = self._loaded.popitem(last=False)
             self._loaded_bytes -= oldest.nbytes
+
+
+def not_superseded(files: Iterable[StoredFile]) -> list[StoredFile]:
+    """Return the files that may hold a row which counts.
+
+    Two files of a `latest` table with the same set of keys: where every row of one was
+    committed after every row of the other, the older one cannot matter.
+    """
+    newest_from: dict[str, datetime] = {}
+    ordered = sorted(files, key=lambda stored: (stored.known_at, stored.path))
+    kept = []
+    for stored in reversed(ordered):
+        later = newest_from.get(stored.keys) if stored.keys else None
+        if later is not None and later > stored.known_at:
+            continue
+        if stored.keys:
+            newest_from[stored.keys] = max(stored.known_from, later or stored.known_from)
+        kept.append(stored)
+    return kept[::-1]
 
 
 def stamped(rows: pa.Table, stored: StoredFile) -> pa.Table:

@@ -25,8 +25,10 @@ class StoredFile:
     """One immutable parquet file that a record names.
 
     `path` is relative to the store and uses '/'; `size` is in bytes; `first` and `last` are the
-    least and greatest value of the table's time column, as ISO 8601 text, empty where unknown;
-    `known_at` is when the newest commit inside was made.
+    least and greatest value of the table's time column, as ISO 8601 text, empty where unknown.
+    The commits inside were made from `known_from` to `known_at`. `keys` is a digest of the set
+    of keys in a file of a `latest` table, else empty: a later file of the same set supersedes
+    this one whole, and nobody need read it.
     """
 
     table: str
@@ -37,6 +39,8 @@ class StoredFile:
     schema_version: int
     first: str
     last: str
+    keys: str
+    known_from: datetime
     known_at: datetime
 
 
@@ -121,7 +125,7 @@ def record_text(digest: str, body: str) -> bytes:
 
 
 def _stored_file(row: dict[str, Any]) -> StoredFile:
-    return StoredFile(**{**row, "known_at": instant(row["known_at"])})
+    return StoredFile(**{**row, "known_from": instant(row["known_from"]), "known_at": instant(row["known_at"])})
 
 
 def _commit(record: dict[str, Any]) -> Commit:

@@ -16,7 +16,7 @@ import pytest
 
 from portfolio_lab.errors import BadInputError, StoreError
 from portfolio_lab.models.tables import INSTANT, TABLES, Table
-from portfolio_lab.store import Store
+from portfolio_lab.store import Files, Store
 
 SLOT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -109,6 +109,29 @@ def test_a_superseded_row_does_not_come_back_by_asking_for_its_time(store: Store
         store.commit({table.name: rows.sample_rows(table, 1, slot, user="anna")}, slot=slot, writer="w", sync_id="one")
     assert store.read(table.name, until=SLOT + MINUTE).num_rows == 0
     assert store.read(table.name)["slot"].to_pylist() == [SLOT + MINUTE]
+
+
+def test_the_state_of_all_users_is_read_from_few_files(store: Store, rows: ModuleType) -> None:
+    class CountingFiles(Files):
+        parquet = 0
+
+        def read(self, path: Path) -> bytes:
+            self.parquet += path.suffix == ".parquet"
+            return super().read(path)
+
+    table = TABLES["users_portfolio_state"]
+    for number, users in enumerate([["anna", "ben"], ["carl"], *[["anna", "ben"]] * 8]):
+        slot = SLOT + number * MINUTE
+        given = rows.sample_rows(table, len(users), slot, user=users)
+        store.commit({table.name: given}, slot=slot, writer="w", sync_id="one")
+    files = CountingFiles()
+    state = Store.open(store.root, files=files).read(table.name, columns=["user", "slot"])
+    assert state.to_pylist() == [
+        {"user": "anna", "slot": SLOT + 9 * MINUTE},
+        {"user": "ben", "slot": SLOT + 9 * MINUTE},
+        {"user": "carl", "slot": SLOT + MINUTE},
+    ]
+    assert files.parquet == 2
 
 
 def test_an_open_reader_sees_what_another_one_commits(store: Store, rows: ModuleType) -> None:
