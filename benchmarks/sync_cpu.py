@@ -62,7 +62,10 @@ def answers() -> dict[str, bytes]:
         "pricePrecision": 2, "quantityPrecision": 3, "contractStatus": "TRADING",
     }  # fmt: skip
     zero = {"free": "0.00000000", "locked": "0.00000000"}
-    coins = [{"asset": f"C{i}", **({"free": "1.5", "locked": "0.5"} if i < HELD_COINS else zero)} for i in range(700)]
+    coins = [
+        {"asset": f"C{i}", **({"free": "1.5", "locked": "0.5"} if i < HELD_COINS else zero)}
+        for i in range(LISTED_COINS)
+    ]
     held = [{**coin, "freeze": "0", "withdrawing": "0", "btcValuation": "0"} for coin in coins[:HELD_COINS]]
     cash = {
         "walletBalance": "100.5", "unrealizedProfit": "-0.5", "marginBalance": "100.0", "maintMargin": "0",
@@ -156,7 +159,10 @@ async def raw(url: str, accounts: int) -> float:
             positions = await exchanges[number].fapiPrivateV3GetPositionRisk()
             assert (len(spot), len(futures["assets"]), len(positions)) == (HELD_COINS, MARGIN_ASSETS, POSITIONS)
 
-        return await timed(read, accounts)
+        spent = await timed(read, accounts)
+        for exchange in exchanges:
+            exchange.session = None
+        return spent
 
 
 async def naive(url: str) -> float:

@@ -243,7 +243,9 @@ async def test_a_connection_cut_in_the_middle(reader_of: Open, wire: Any) -> Non
     assert wire.count(USD_M) == 3
 
 
-@pytest.mark.parametrize("address", ["http://example.com", "ftp://127.0.0.1", "example.com", "http://127.0.0.1.evil.io"])
+@pytest.mark.parametrize(
+    "address", ["http://example.com", "ftp://127.0.0.1", "example.com", "http://127.0.0.1.evil.io"]
+)
 async def test_keys_never_travel_in_clear(hub: Hub, address: str) -> None:
     with pytest.raises(errors.VenueError, match="https"):
         await hub.reader(Account("ann", "okx", "main", base_url=address), Credentials("k", "s", "p"))

@@ -76,7 +76,9 @@ def test_recorded_answers_pass_their_shape(path: Path, shape: Any) -> None:
     assert read(path, shape)
 
 
-SOUND = [path for path in files("okx_api-v5-account-balance_", "okx_privateGetAccountBalance_") if path.stem != MISTYPED]
+SOUND = [
+    path for path in files("okx_api-v5-account-balance_", "okx_privateGetAccountBalance_") if path.stem != MISTYPED
+]
 
 
 @pytest.mark.parametrize("path", SOUND or [None])
