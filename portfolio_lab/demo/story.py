@@ -22,7 +22,6 @@ from portfolio_lab.models.accounts import Wallet
 SPOT_FEE = Decimal("0.001")
 CONTRACT_FEE = Decimal("0.0005")
 WITHDRAWAL_FEES = {"USDT": Decimal(1), "BTC": Decimal("0.0001"), "ETH": Decimal("0.001")}
-_NETWORKS = {"USDT": "TRX", "BTC": "BTC", "ETH": "ETH"}
 _MOST_ORDERS = 8
 _HALF = Decimal("0.5")
 
@@ -148,6 +147,10 @@ class _Day:
             flows.append(lambda: self._withdraw(0.005 + 0.015 * self.random.random()))
         if day == profile.large_withdrawal_day:
             flows.append(lambda: self._withdraw(0.12))
+        if day == profile.large_deposit_day + 7:
+            flows.append(self._deposit_coin)
+        if day == profile.large_withdrawal_day + 9:
+            flows.append(self._withdraw_coin)
         return flows
 
     # ------------------------------------------------------------ money
@@ -184,9 +187,21 @@ class _Day:
             return
         if story.arrival is not story.trading:
             self.book.transfer(self.now, "USDT", amount + fee, story.trading, story.arrival)
-        self.book.withdraw(
-            self.now, story.arrival, "USDT", amount, fee=fee, network=_NETWORKS["USDT"], txid=self._txid()
-        )
+        self.book.withdraw(self.now, story.arrival, "USDT", amount, fee=fee, network="TRX", txid=self._txid())
+
+    def _deposit_coin(self) -> None:
+        """BTC worth three percent of the capital arrives."""
+        worth = _cents(self.profile.capital * 0.03)
+        amount = _down(worth / self._last(self.story.pair("BTC")), Decimal("0.0001"))
+        self.book.deposit(self.now, self.story.arrival, "BTC", amount, network="BTC", txid=self._txid())
+
+    def _withdraw_coin(self) -> None:
+        """A third of the free BTC of the wallet where deposits arrive leaves."""
+        fee = WITHDRAWAL_FEES["BTC"]
+        amount = _down(self._free(self.story.arrival, "BTC") / 3, Decimal("0.0001"))
+        if amount > fee:
+            arrival, txid = self.story.arrival, self._txid()
+            self.book.withdraw(self.now, arrival, "BTC", amount, fee=fee, network="BTC", txid=txid)
 
     def _park(self) -> None:
         """Move a little USDT to the funding wallet, or back when there is much of it."""
@@ -333,9 +348,8 @@ class _Day:
         side = "buy" if self.random.random() < 0.5 else "sell"  # a coin toss
         away = 0.04 + 0.12 * self.random.random()
         price = to_tick(float(self._last(one)) * (1 - away if side == "buy" else 1 + away), one.tick)
-        share = Decimal("0.1")
         cash = self._free(trading, one.quote) / price if side == "buy" else self._free(trading, one.base)
-        amount = _down(cash * share, one.lot)
+        amount = _down(cash / 10, one.lot)
         if amount * price < 10:  # venues refuse dust
             return
         order = self.book.place(self.now, trading, one, side, amount, price=price)

@@ -204,3 +204,12 @@ def test_an_unpriced_coin_makes_the_truth_unknown(market: Market) -> None:
     assert truth.equity is None
     assert truth.wallets[0].unpriced == ("LOST",)
     assert account_truth(one, market, at - 1).equity is not None
+
+
+@pytest.mark.parametrize("which", range(len(NAMES)), ids=NAMES)
+def test_flows_go_both_ways_and_some_are_coins(accounts: tuple[DemoAccount, ...], market: Market, which: int) -> None:
+    flows = flows_truth(accounts[which], market, PIN, PIN + 90 * DAY_MS)
+    assert {flow.kind for flow in flows} == {"deposit", "withdrawal"}
+    assert {flow.asset for flow in flows} == {"USDT", "BTC"}
+    assert all((flow.quantity > 0) == (flow.kind == "deposit") for flow in flows)
+    assert len({flow.txid for flow in flows}) == len(flows)
