@@ -39,7 +39,7 @@ lint: setup  ## ruff, mypy, import arrows, notebooks without outputs
 	@ruff format --check
 	@mypy
 	@lint-imports
-	@nbstripout --verify notebooks/*.ipynb scheduled/*.ipynb dashboards/*.ipynb
+	@nbstripout --keep-id --verify notebooks/*.ipynb scheduled/*.ipynb dashboards/*.ipynb
 
 format: setup  ## let ruff put the code in order
 	@ruff format
