@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from portfolio_lab.errors import VenueError
+from portfolio_lab.security.redaction import redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Failure:
     @classmethod
     def from_error(cls, error: VenueError) -> Failure:
         """Return the failure that a venue's error amounts to."""
-        return cls(error.code, str(error))
+        # Venues' errors arrive redacted; this text is stored and sent, so it is looked at once more.
+        return cls(error.code, redact(str(error)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import logging
 from urllib.parse import quote
 
@@ -82,6 +83,16 @@ def test_a_traceback_with_a_chained_cause_is_redacted() -> None:
     logger.removeHandler(written)
     assert "ValueError" in stream.getvalue()
     assert SECRET not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['say "signature=beef01"', "X-MBX-APIKEY: beef01\n", "{'secret': 'beef01\\n'}", 'json://me:beef01@host"', SECRET],
+)
+def test_json_that_was_redacted_is_json_still(text: str) -> None:
+    hidden = redact(json.dumps({"source": [text, json.dumps(text)]}))
+    assert "beef01" not in hidden
+    assert set(json.loads(hidden)) == {"source"}
 
 
 def test_every_line_of_a_pem_secret_is_hidden() -> None:

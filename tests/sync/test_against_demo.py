@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -18,6 +19,7 @@ from portfolio_lab.demo.control import truth_of
 from portfolio_lab.demo.market import milliseconds
 from portfolio_lab.demo.people import credentials_of
 from portfolio_lab.demo.server import DemoExchange
+from portfolio_lab.demo.truth import flows_truth
 from portfolio_lab.store import Store
 from portfolio_lab.sync import CycleReport, Syncer
 
@@ -77,6 +79,13 @@ class Desk:
         chosen = [one for one in self.demo.exchange.accounts if one.account.user == user]
         equity = truth_of(self.demo, chosen, milliseconds(at), None)["equity"]
         return None if equity is None else float(equity)
+
+    def flows(self, since: datetime, until: datetime) -> set[tuple[str, str, str, Decimal]]:
+        return {
+            (one.account.user, one.account.name, flow.kind, flow.quantity)
+            for one in self.demo.exchange.accounts
+            for flow in flows_truth(one, self.demo.exchange.market, milliseconds(since), milliseconds(until))
+        }
 
     def fault(self, fault: dict[str, object]) -> None:
         self.demo.faults.add(fault)
@@ -199,3 +208,20 @@ class Webhook:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=10)
+
+
+async def test_stored_cash_flows_are_the_exchanges_own_and_days_are_closed(desk: Desk) -> None:
+    slots = [FIRST + number * timedelta(hours=6) for number in range(29)]
+    for slot in slots:
+        await desk.at(slot)
+    store = Store.open(desk.lab / "store")
+    known = {
+        (row["user"], row["account"], row["kind"], row["quantity"]) for row in store.read("cash_flows").to_pylist()
+    }
+    assert known == desk.flows(BEGIN, slots[-1])
+    days = store.read("performance_history").to_pylist()
+    assert {(row["user"], row["day"]) for row in days} == {
+        (user, (FIRST + timedelta(days=number)).date()) for user in ("alice", "carol", "desk") for number in range(7)
+    }
+    for row in days:
+        assert row["pnl"] == pytest.approx(row["closing_equity"] - row["opening_equity"] - row["cash_flow"])
