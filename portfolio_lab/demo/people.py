@@ -9,7 +9,8 @@ from portfolio_lab.demo.book import Book
 from portfolio_lab.demo.exchange import DemoAccount
 from portfolio_lab.demo.instruments import INVERSE, LINEAR
 from portfolio_lab.demo.market import DAY_MS, Market, name_seed
-from portfolio_lab.demo.story import Leaning, Profile, Story
+from portfolio_lab.demo.profiles import Leaning, Profile
+from portfolio_lab.demo.story import Story
 from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Credentials, Wallet
 
 HISTORY_DAYS = 90

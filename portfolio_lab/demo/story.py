@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
 from portfolio_lab.demo.book import Book, View
-from portfolio_lab.demo.facts import ONE_WAY, ZERO, Order, Position
+from portfolio_lab.demo.facts import ZERO, Order, Position
 from portfolio_lab.demo.instruments import INVERSE, LINEAR, SPOT, Instrument, by_symbol
 from portfolio_lab.demo.market import DAY_MS, STEP_MS, Market, name_seed, to_tick
+from portfolio_lab.demo.profiles import Leaning, Profile
 from portfolio_lab.models.accounts import Wallet
 
 SPOT_FEE = Decimal("0.001")
@@ -24,36 +25,6 @@ CONTRACT_FEE = Decimal("0.0005")
 WITHDRAWAL_FEES = {"USDT": Decimal(1), "BTC": Decimal("0.0001"), "ETH": Decimal("0.001")}
 _MOST_ORDERS = 8
 _HALF = Decimal("0.5")
-
-
-@dataclass(frozen=True, slots=True)
-class Leaning:
-    """One contract that a trader holds, and how much: notional as a share of capital, + long.
-
-    In hedge mode a trader keeps a long and a short book; `side` says which one this is.
-    """
-
-    kind: str
-    symbol: str
-    share: float
-    side: str = ONE_WAY
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """How one account is traded. `capital` is the first deposit in USDT."""
-
-    capital: int
-    coins: tuple[str, ...]
-    coin_share: float
-    leanings: tuple[Leaning, ...]
-    actions_a_day: float
-    deposit_every: int
-    withdrawal_every: int
-    large_deposit_day: int = 38
-    large_withdrawal_day: int = 61
-    hedge: bool = False
-    inverse_coins: tuple[str, ...] = field(default=())
 
 
 @dataclass(slots=True)
