@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -13,6 +14,8 @@ from types import ModuleType
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from portfolio_lab.errors import StoreError
 from portfolio_lab.models.tables import TABLES
@@ -155,6 +158,30 @@ def test_a_missing_fold_record_stops_the_next_fold(store: Store, rows: ModuleTyp
     (store.root / "log" / "2026-11-19" / "f-000001.json").unlink()
     with pytest.raises(StoreError, match="fold record of 2026-11-19 is missing"):
         Store.open(store.root).fold(today=AFTER)
+
+
+_commits = st.tuples(st.integers(0, 2), st.sets(st.sampled_from(["anna", "ben", "carl"]), min_size=1))
+
+
+@given(st.lists(st.one_of(st.just("fold"), _commits), max_size=12))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_folds_and_commits_in_any_order_agree_with_a_plain_dict(
+    tmp_path: Path, rows: ModuleType, steps: list[str | tuple[int, set[str]]]
+) -> None:
+    store, table = Store.create(tmp_path / secrets.token_hex(8)), TABLES["performance_history"]
+    newest: dict[str, float] = {}
+    for number, step in enumerate(steps):
+        if isinstance(step, str):
+            store.fold(today=date(2026, 11, 30), grace=AT_ONCE)
+            continue
+        days, users = step
+        slot = DAY + timedelta(days=days)
+        given_rows = rows.sample_rows(table, len(users), slot, user=sorted(users), day=DAY.date(), pnl=float(number))
+        store.commit({table.name: given_rows}, slot=slot, writer="w", sync_id=f"id-{number}")
+        newest |= dict.fromkeys(users, float(number))
+    for reader in (store, Store.open(store.root)):
+        read = reader.read(table.name)
+        assert dict(zip(read["user"].to_pylist(), read["pnl"].to_pylist(), strict=True)) == newest
 
 
 class FailingFolds(Files):
