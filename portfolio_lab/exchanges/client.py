@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -95,6 +96,21 @@ class ClockOffset:
         self.measure: Callable[[], Awaitable[object]] | None = None
 
 
+@dataclass(slots=True)
+class _Allowance:
+    """Seconds left for one question on the wire; time spent in line for weight does not count."""
+
+    seconds: float
+
+    @contextmanager
+    def spent(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds -= time.monotonic() - began
+
+
 def open_exchange(venue: Venue, base_url: str | None, session: SafeSession, credentials: Credentials | None) -> Any:  # noqa: ANN401 - ccxt's implicit methods are made at run time
     """Return a ccxt instance on our session; it never loads markets, waits, retries or logs."""
     options = {"fetchMargins": False, "fetchCurrencies": False, "adjustForTimeDifference": False}
@@ -158,29 +174,33 @@ class VenueClient:
         return result, AnswerMark(endpoint.path, answer.sha256, answer.received_at)
 
     async def _answered(self, endpoint: Endpoint, params: Mapping[str, object]) -> tuple[Answer, Any]:
-        ends = time.monotonic() + self._deadline
+        allowance = _Allowance(self._deadline)
         is_clock_mended = False
         attempt = 0
         while True:
             attempt += 1
             try:
-                return await self._judged(endpoint, params, ends)
+                return await self._judged(endpoint, params, allowance)
             except ClockSkewError:
                 if is_clock_mended or self._offset.measure is None:
                     raise
             except UnreachableError:
                 pause = random.uniform(0, BACK_OFF * 2**attempt / 2)  # noqa: S311 - jitter, no secret
-                if attempt >= ATTEMPTS or time.monotonic() + pause >= ends:
+                allowance.seconds -= pause
+                if attempt >= ATTEMPTS or allowance.seconds <= 0:
                     raise
                 await self._sleep(pause)
                 continue
             is_clock_mended = True
             await self._offset.measure()
 
-    async def _judged(self, endpoint: Endpoint, params: Mapping[str, object], ends: float) -> tuple[Answer, Any]:
+    async def _judged(
+        self, endpoint: Endpoint, params: Mapping[str, object], allowance: _Allowance
+    ) -> tuple[Answer, Any]:
         budget = self._budget(endpoint)
         async with self._governor.admitted(budget, endpoint.weight):
-            answer = await self._sent(endpoint, params, ends)
+            with allowance.spent():
+                answer = await self._sent(endpoint, params, allowance)
         used = self.venue.used_weight(endpoint, answer.headers)
         if used is not None:
             self._governor.learn(budget, used)
@@ -216,7 +236,7 @@ class VenueClient:
         budget = endpoint.budget
         return Budget(f"{self._owner} {budget.name}", budget.limit, budget.seconds, budget.is_sliding)
 
-    async def _sent(self, endpoint: Endpoint, params: Mapping[str, object], ends: float) -> Answer:
+    async def _sent(self, endpoint: Endpoint, params: Mapping[str, object], allowance: _Allowance) -> Answer:
         """Send once by ccxt and return what arrived; raise when nothing did."""
         options = self._exchange.options
         options["timeDifference"] = self._offset.milliseconds
@@ -224,7 +244,7 @@ class VenueClient:
         failure = ""
         with caught_answers() as answers, named(self.venue.name, endpoint.path):
             try:
-                async with asyncio.timeout(max(0.0, ends - time.monotonic())):
+                async with asyncio.timeout(max(0.0, allowance.seconds)):
                     await getattr(self._exchange, endpoint.method)(dict(params))
             except (TimeoutError, ccxt.RequestTimeout):
                 failure = "timeout"
@@ -244,24 +264,30 @@ def _unsent(failure: str, deadline: float) -> VenueError:
     return UnreachableError("No answer.") if failure == "ExchangeNotAvailable" else VenueError(f"Not sent ({failure}).")
 
 
+_STATUSES: dict[int, tuple[type[VenueError], str]] = {
+    401: (CredentialsError, "The key was refused"),
+    403: (BannedError, "The venue's firewall refuses this address"),
+    408: (UnreachableError, "The venue is out of order"),
+    418: (BannedError, "The venue has banned this address"),
+    429: (RateLimitedError, "Too many requests"),
+}
+_STATUS_CLASSES: dict[int, tuple[type[VenueError], str]] = {
+    3: (AnswerShapeError, "A redirect, which is never followed"),
+    5: (UnreachableError, "The venue is out of order"),
+}
+
+
 def refusal_by_status(answer: Answer) -> VenueError | None:
     """Return the error that the HTTP status alone means, None for 200."""
     status = answer.status
-    if status == 200:
+    if status == HTTPStatus.OK:
         return None
-    if status == 418:
-        return BannedError("The venue has banned this address (418).", retry_after=retry_after(answer))
-    if status == 429:
-        return RateLimitedError("Too many requests (429).", retry_after=retry_after(answer))
-    if status == 403:
-        return BannedError("The venue's firewall refuses this address (403).", retry_after=retry_after(answer))
-    if status == 401:
-        return CredentialsError("The key was refused (401).")
-    if status >= 500 or status == 408:
-        return UnreachableError(f"The venue is out of order ({status}).")
-    if 300 <= status < 400:
-        return AnswerShapeError(f"A redirect ({status}), which is never followed.")
-    return VenueError(f"The venue refused the request ({status}).")
+    unlisted = _STATUS_CLASSES.get(status // 100, (VenueError, "The venue refused the request"))
+    kind, text = _STATUSES.get(status, unlisted)
+    error = kind(f"{text} ({status}).")
+    if isinstance(error, RateLimitedError):
+        error.retry_after = retry_after(answer)
+    return error
 
 
 def retry_after(answer: Answer) -> float | None:

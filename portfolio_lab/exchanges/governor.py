@@ -29,6 +29,9 @@ RESERVE = 0.2
 PATIENCE = 120.0
 """Seconds that a request stands in line for its weight before it gives up."""
 
+WIDTH = 16
+"""Requests under way at one venue at a time; the others stand in line, where no deadline runs."""
+
 BRIEF = 2.0
 """A closure that ends within so many seconds is waited for; a longer one is an error at once."""
 
@@ -125,6 +128,7 @@ class Governor:
         self._sleep = sleep
         self._counters: dict[str, _Counter | _Slider] = {}
         self._closure: _Closure | None = None
+        self._gate = asyncio.Semaphore(WIDTH)
 
     @asynccontextmanager
     async def admitted(self, budget: Budget, weight: int) -> AsyncIterator[None]:
@@ -133,10 +137,11 @@ class Governor:
         Raises RateLimitedError or BannedError at once while the venue is closed to us, and
         RateLimitedError when the line does not move within PATIENCE.
         """
-        await self._pass_closure(budget)
         await self._pass_budget(budget, weight)
         try:
-            yield
+            async with self._gate:
+                await self._pass_closure(budget)
+                yield
         finally:
             self._counter(budget).give_back(weight)
 

@@ -229,6 +229,14 @@ async def test_an_answer_that_drips_meets_the_deadline(wire: Any) -> None:
     assert type(refusal) is errors.DeadlineError
 
 
+async def test_time_in_line_is_no_part_of_the_deadline(wire: Any) -> None:
+    async with Hub(clock=lambda: datetime.now(UTC), deadline=0.3) as hub:
+        account = Account("ann", "binance", "main", base_url=wire.url)
+        reader = await hub.reader(account, Credentials("k", "s"))
+        reader.market._governor.close(0.6, is_ban=False)
+        assert (await reader.fetch_wallet(Wallet.FUNDING)).balances
+
+
 async def test_a_connection_cut_in_the_middle(reader_of: Open, wire: Any) -> None:
     async def cut(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "1000"})
