@@ -91,4 +91,11 @@ def rows_html(slices: pd.DataFrame, owed: pd.DataFrame, unknown: pd.DataFrame, c
 def _row(name: object, row: pd.Series, currency: str, colour: str | None) -> Html:
     dot = tag("i", class_="pl-dot", style=f"background:{colour}" if colour else None)
     weight = tag("b", percent(row["weight"], decimals=1))
-    return tag("li", dot, tag("span", name), weight, tag("em", money(row["value"], currency, decimals=0)), class_="pl-legend-row")
+    return tag(
+        "li",
+        dot,
+        tag("span", name),
+        weight,
+        tag("em", money(row["value"], currency, decimals=0)),
+        class_="pl-legend-row",
+    )

@@ -88,7 +88,7 @@ class EquityChart:
         if enough:
             self._draw_lines(self._drawn)
             self._draw_axes(self._drawn)
-        self._tell(None)
+        self._tell(self.crosshair.selected)
 
     def _draw_lines(self, drawn: Drawn) -> None:
         times = _naive(drawn.curve.index)
@@ -125,7 +125,10 @@ class EquityChart:
     def _tell(self, selected: Any) -> None:  # noqa: ANN401 - bqplot sends an array, a date or None
         if self._drawn is None or self._drawn.curve.empty:
             return
-        show(self._read_out, read_out(self._drawn, first_instant(selected), self._benchmark_name))
+        at, index = first_instant(selected), self._drawn.curve.index
+        if at is not None and not index[0] <= at <= index[-1]:
+            at = None  # the crosshair stood in a range that is no longer shown
+        show(self._read_out, read_out(self._drawn, at, self._benchmark_name))
 
     def on_choice(self, redraw: Callable[[Any], None]) -> None:
         """Call `redraw` when a range is chosen or the benchmark is switched."""
@@ -169,7 +172,12 @@ def read_out(drawn: Drawn, at: pd.Timestamp | None, benchmark_name: str) -> Html
     row = curve.iloc[place]
     when = instant(curve.index[place]) if at is not None else f"{instant(curve.index[0])} – {instant(curve.index[-1])}"
     other = drawn.benchmark
-    name = tag("span", tag("i", class_="pl-key pl-key-other"), f"{benchmark_name}, rebased ", _value_at(other, curve.index[place], drawn.currency))
+    name = tag(
+        "span",
+        tag("i", class_="pl-key pl-key-other"),
+        f"{benchmark_name}, rebased ",
+        _value_at(other, curve.index[place], drawn.currency),
+    )
     return tag(
         "div",
         tag("span", tag("i", class_="pl-key"), "Portfolio ", tag("b", money(row["equity"], drawn.currency))),
@@ -186,12 +194,17 @@ def _value_at(values: pd.Series, at: pd.Timestamp, currency: str) -> str:
 
 def _too_short(known: pd.DataFrame, currency: str) -> Html:
     if known.empty:
-        return empty("No complete snapshot in this range.", "A curve needs two of them; choose a longer range, or run portfolio-lab sync.")
+        return empty(
+            "No complete snapshot in this range.",
+            "A curve needs two of them; choose a longer range, or run portfolio-lab sync.",
+        )
     value, at = money(known["equity"].iloc[0], currency), instant(known.index[0])
     return empty(f"One complete snapshot so far: {value} at {at}.", "The curve begins with the second one.")
 
 
-def _line(x: bq.DateScale, y: bq.LinearScale, colour: str, *, width: float, fill: str = "none", opacity: float = 0.0) -> bq.Lines:
+def _line(
+    x: bq.DateScale, y: bq.LinearScale, colour: str, *, width: float, fill: str = "none", opacity: float = 0.0
+) -> bq.Lines:
     return bq.Lines(
         x=[], y=[], scales={"x": x, "y": y}, colors=[colour], stroke_width=width,
         fill=fill, fill_colors=[colour], fill_opacities=[opacity],
@@ -208,7 +221,9 @@ def _time_axis(scale: bq.DateScale) -> bq.Axis:
     return bq.Axis(scale=scale, grid_lines="none", color="transparent", num_ticks=6)
 
 
-def _figure(marks: list[bq.Mark], axes: list[bq.Axis], height: str, interaction: IndexSelector | None = None) -> bq.Figure:
+def _figure(
+    marks: list[bq.Mark], axes: list[bq.Axis], height: str, interaction: IndexSelector | None = None
+) -> bq.Figure:
     return bq.Figure(
         marks=marks,
         axes=axes,

@@ -22,7 +22,14 @@ class ExposureChart:
         self._names = bq.OrdinalScale()
         self._shares = bq.LinearScale()
         self.bars = bq.Bars(
-            x=[], y=[], orientation="horizontal", type="stacked", colors=[UP, DOWN], scales={"x": self._names, "y": self._shares}, padding=0.45, stroke="transparent"
+            x=[],
+            y=[],
+            orientation="horizontal",
+            type="stacked",
+            colors=[UP, DOWN],
+            scales={"x": self._names, "y": self._shares},
+            padding=0.45,
+            stroke="transparent",
         )
         self._axis = bq.Axis(
             scale=self._shares, tick_format=".0%", grid_color=GRID, color=GRID, num_ticks=4, tick_style={"fill": MUTED}

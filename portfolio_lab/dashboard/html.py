@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import ipywidgets as widgets
 
+
 class Html(str):
     """Text that is safe to put into a page as it is."""
 

@@ -68,9 +68,7 @@ def sparkline(values: pd.Series) -> Html:
         for place, value in enumerate(known)
     )
     line = tag("polyline", points=points)
-    return tag(
-        "svg", line, class_="pl-spark", viewBox="0 0 100 32", preserveAspectRatio="none", aria_hidden="true"
-    )
+    return tag("svg", line, class_="pl-spark", viewBox="0 0 100 32", preserveAspectRatio="none", aria_hidden="true")
 
 
 def _pnl_tile(label: str, pnl: object, fraction: object, currency: str) -> Tile:

@@ -154,7 +154,9 @@ class PortfolioDashboard:
     def _draw_curve(self, user: str, state: pd.Series, currency: str) -> None:
         since = self.equity.since(state.get("complete_slot"))
         curve = self._lab.equity_curve(user, since=since, points=CURVE_POINTS)
-        benchmark = self._lab.benchmark("BTC", since=since) if self.equity.with_benchmark.value else pd.Series(dtype=float)
+        benchmark = (
+            self._lab.benchmark("BTC", since=since) if self.equity.with_benchmark.value else pd.Series(dtype=float)
+        )
         self.equity.draw(curve, benchmark, currency=currency)
         headline = self._lab.headline(user)
         self.metrics.draw(headline, currency=currency, curve=curve["equity"] if not curve.empty else None)
@@ -208,7 +210,11 @@ def _brand() -> Html:
 
 
 def _no_users() -> Html:
-    return tag("div", empty("This lab has no accounts yet.", "Run: portfolio-lab accounts add, then portfolio-lab sync"), class_="pl-panel")
+    return tag(
+        "div",
+        empty("This lab has no accounts yet.", "Run: portfolio-lab accounts add, then portfolio-lab sync"),
+        class_="pl-panel",
+    )
 
 
 def _fault_html(error: Exception) -> Html:
@@ -216,7 +222,12 @@ def _fault_html(error: Exception) -> Html:
     LOG.error("render fault %s", number, exc_info=error)
     told = str(error) if isinstance(error, PortfolioLabError) else "The figures below may be old."
     return tag(
-        "div", tag("b", "The page could not be refreshed. "), told, f" (fault {number})", class_="pl-banner pl-banner-serious", role="alert"
+        "div",
+        tag("b", "The page could not be refreshed. "),
+        told,
+        f" (fault {number})",
+        class_="pl-banner pl-banner-serious",
+        role="alert",
     )
 
 

@@ -45,7 +45,10 @@ def performance_html(performance: pd.Series) -> Html:
     title = panel_title("Performance", "daily TWR, 365 days")
     if performance.dropna().empty:
         return joined([title, empty("No closed day yet.", "Figures appear when the first UTC day is over.")])
-    rows = (tag("div", tag("dt", words(str(name))), tag("dd", _figure(str(name), value))) for name, value in performance.items())
+    rows = (
+        tag("div", tag("dt", words(str(name))), tag("dd", _figure(str(name), value)))
+        for name, value in performance.items()
+    )
     return joined([title, tag("dl", *rows, class_="pl-figures")])
 
 
@@ -56,8 +59,12 @@ def months_html(monthly: pd.DataFrame) -> Html:
         return joined([title, empty("No closed day yet.")])
     head = tag("tr", tag("th", "Year", scope="col"), *(tag("th", name, scope="col") for name in (*_MONTHS, "Total")))
     rows = (_year(int(year), row) for year, row in monthly.sort_index(ascending=False).iterrows())  # type: ignore[call-overload]
-    body = tag("table", tag("thead", head), tag("tbody", *rows), class_="pl-heat", aria_label="Monthly returns in per cent")
-    return joined([title, tag("div", body, class_="pl-scroll", tabindex="0", role="region", aria_label="Monthly returns")])
+    body = tag(
+        "table", tag("thead", head), tag("tbody", *rows), class_="pl-heat", aria_label="Monthly returns in per cent"
+    )
+    return joined(
+        [title, tag("div", body, class_="pl-scroll", tabindex="0", role="region", aria_label="Monthly returns")]
+    )
 
 
 def words(name: str) -> str:

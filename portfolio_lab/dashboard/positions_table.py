@@ -24,7 +24,9 @@ class PositionsTable:
 def positions_html(positions: pd.DataFrame, currency: str) -> Html:
     """Return the panel of the open positions; a sentence when there are none."""
     if positions.empty:
-        return joined([panel_title("Positions"), empty("No open positions.", "What is held as coins stands in Allocation.")])
+        return joined(
+            [panel_title("Positions"), empty("No open positions.", "What is held as coins stands in Allocation.")]
+        )
     largest = positions["exposure"].map(lambda value: -abs(number(value))).sort_values(na_position="last").index
     rows = positions.loc[largest] if positions.index.is_unique else positions
     title = panel_title("Positions", f"{len(positions)} open")

@@ -49,9 +49,21 @@ def banner_html(state: pd.Series, now: datetime) -> Html:
     grade = str(state.get("grade"))
     complete = state.get("complete_slot")
     if grade not in _CALM:
-        return _banner(grade, tag("b", f"The newest snapshot is {grade}. "), _sentence(state.get("reason")), _shown(complete))
+        return _banner(
+            grade, tag("b", f"The newest snapshot is {grade}. "), _sentence(state.get("reason")), _shown(complete)
+        )
     overdue = age_seconds(complete, now) > OVERDUE_SECONDS
-    return _banner("stale", tag("b", "The data is old. "), "No newer snapshot has arrived: ", age(complete, now), ". Is the schedule running?") if overdue else Html("")
+    return (
+        _banner(
+            "stale",
+            tag("b", "The data is old. "),
+            "No newer snapshot has arrived: ",
+            age(complete, now),
+            ". Is the schedule running?",
+        )
+        if overdue
+        else Html("")
+    )
 
 
 def wallets_html(wallets: pd.DataFrame, currency: str, now: datetime) -> Html:

@@ -125,7 +125,11 @@ def test_the_page_says_when_its_kernel_is_gone(browser: Any, server: Server) -> 
     assert result.page.locator("#pl-lost").is_hidden()
     assert server._child is not None
     newest = max(
-        (child for child in psutil.Process(server._child.pid).children(recursive=True) if "ipykernel" in " ".join(child.cmdline())),
+        (
+            child
+            for child in psutil.Process(server._child.pid).children(recursive=True)
+            if "ipykernel" in " ".join(child.cmdline())
+        ),
         key=lambda child: child.create_time(),
     )
     newest.kill()

@@ -10,9 +10,19 @@ import pandas as pd
 
 NOW = datetime(2026, 11, 22, 14, 0, 40, tzinfo=UTC)
 SLOT = pd.Timestamp("2026-11-22T14:00Z")
-EVIL = "<img src=x onerror=\"window.PWNED=1\">"
+EVIL = '<img src=x onerror="window.PWNED=1">'
 
-_WALLET_COLUMNS = ["account", "wallet", "grade", "code", "reason", "received_at", "equity", "wallet_balance", "unrealised_pnl"]
+_WALLET_COLUMNS = [
+    "account",
+    "wallet",
+    "grade",
+    "code",
+    "reason",
+    "received_at",
+    "equity",
+    "wallet_balance",
+    "unrealised_pnl",
+]
 _POSITION_COLUMNS = [
     "account", "wallet", "instrument", "underlying", "kind", "side", "quantity", "contracts", "contract_size",
     "entry_price", "mark_price", "unrealised_pnl_settle", "settle_asset", "leverage_setting", "liquidation_price",
@@ -56,9 +66,24 @@ class SampleLab:
         rows = [
             ["binance:main", "spot", "ok", "", "", read, 120_000.0, np.nan, np.nan],
             ["binance:main", "usd_m", "ok", "", "", read, 83_000.0, 81_000.0, 2_000.0],
-            ["okx:main", "trading", "failed", "unreachable", f"{self.name} did not answer", pd.NaT, np.nan, np.nan, np.nan],
+            [
+                "okx:main",
+                "trading",
+                "failed",
+                "unreachable",
+                f"{self.name} did not answer",
+                pd.NaT,
+                np.nan,
+                np.nan,
+                np.nan,
+            ],
         ]
-        return pd.DataFrame(rows if user == "bob" else [*rows[:2], ["okx:main", "trading", "ok", "", "", read, 150_942.0, 149_000.0, 1_942.0]], columns=_WALLET_COLUMNS)
+        return pd.DataFrame(
+            rows
+            if user == "bob"
+            else [*rows[:2], ["okx:main", "trading", "ok", "", "", read, 150_942.0, 149_000.0, 1_942.0]],
+            columns=_WALLET_COLUMNS,
+        )
 
     def headline(self, user: str) -> pd.Series:
         return pd.Series({
@@ -83,14 +108,53 @@ class SampleLab:
 
     def open_orders(self, user: str) -> pd.DataFrame:
         rows = [
-            ["binance:main", "usd_m", "11", "SOLUSDT", "SOL", "buy", "limit", Decimal(60), Decimal(15), Decimal("168.2"), None, False, SLOT],
-            ["okx:main", "trading", "12", f"{self.name}-USDT-SWAP", self.name, "sell", "stop", Decimal("0.2"), Decimal(0), None, Decimal("90500"), True, SLOT - timedelta(hours=2)],
+            [
+                "binance:main",
+                "usd_m",
+                "11",
+                "SOLUSDT",
+                "SOL",
+                "buy",
+                "limit",
+                Decimal(60),
+                Decimal(15),
+                Decimal("168.2"),
+                None,
+                False,
+                SLOT,
+            ],
+            [
+                "okx:main",
+                "trading",
+                "12",
+                f"{self.name}-USDT-SWAP",
+                self.name,
+                "sell",
+                "stop",
+                Decimal("0.2"),
+                Decimal(0),
+                None,
+                Decimal("90500"),
+                True,
+                SLOT - timedelta(hours=2),
+            ],
         ]
         return pd.DataFrame(rows, columns=_ORDER_COLUMNS)
 
     def exposure(self, user: str) -> pd.DataFrame:
-        net = pd.Series({self.name: 128_348.0, "ETH": 47_437.0, "SOL": 53_304.0, "LINK": 23_504.0, "DOGE": -16_645.0, "AVAX": 15_413.0})
-        frame = pd.DataFrame({"quantity": net / 100, "net": net, "gross_instrument": net.abs() * 1.2, "share": net / 353_942})
+        net = pd.Series(
+            {
+                self.name: 128_348.0,
+                "ETH": 47_437.0,
+                "SOL": 53_304.0,
+                "LINK": 23_504.0,
+                "DOGE": -16_645.0,
+                "AVAX": 15_413.0,
+            }
+        )
+        frame = pd.DataFrame(
+            {"quantity": net / 100, "net": net, "gross_instrument": net.abs() * 1.2, "share": net / 353_942}
+        )
         frame.index.name = "underlying"
         frame.attrs["total"] = {
             "net": 251_361.0, "gross": 284_651.0, "gross_instrument": 341_581.0, "long": 268_006.0, "short": 16_645.0,
@@ -101,7 +165,17 @@ class SampleLab:
     def allocation(self, user: str, by: str = "asset") -> pd.DataFrame:
         self.calls.append(f"allocation by {by}")
         if by == "asset":
-            value = pd.Series({self.name: 179_725.0, "ETH": 60_416.0, "SOL": 53_304.0, "USDC": 41_250.0, "LINK": 23_504.0, "AVAX": 15_413.0, "USDT": -19_670.0})
+            value = pd.Series(
+                {
+                    self.name: 179_725.0,
+                    "ETH": 60_416.0,
+                    "SOL": 53_304.0,
+                    "USDC": 41_250.0,
+                    "LINK": 23_504.0,
+                    "AVAX": 15_413.0,
+                    "USDT": -19_670.0,
+                }
+            )
         else:
             value = pd.Series({"spot": 220_000.0, "usd_m": 83_000.0, "trading": 50_942.0})
         frame = pd.DataFrame({"value": value, "weight": value / value.sum()})
@@ -126,7 +200,11 @@ class SampleLab:
 
     def monthly_returns(self, user: str) -> pd.DataFrame:
         chance = np.random.default_rng(3)
-        frame = pd.DataFrame(chance.normal(0.02, 0.12, (3, 12)), index=pd.Index([2024, 2025, 2026], name="year"), columns=list(range(1, 13)))
+        frame = pd.DataFrame(
+            chance.normal(0.02, 0.12, (3, 12)),
+            index=pd.Index([2024, 2025, 2026], name="year"),
+            columns=list(range(1, 13)),
+        )
         frame.loc[2026, 12] = np.nan
         frame["year"] = (1 + frame.fillna(0)).prod(axis=1) - 1
         return frame

@@ -59,7 +59,12 @@ def test_a_name_from_data_is_never_markup(user: str) -> None:
     dashboard.users.value = user
     page = texts(dashboard.widget)
     assert "<img" not in page
-    for panel in (dashboard.positions.widget, dashboard.orders.widget, dashboard.allocation.widget, dashboard.exposure.widget):
+    for panel in (
+        dashboard.positions.widget,
+        dashboard.orders.widget,
+        dashboard.allocation.widget,
+        dashboard.exposure.widget,
+    ):
         assert "&lt;img src=x" in texts(panel)
 
 

@@ -55,5 +55,14 @@
     }
   }
 
+  // bqplot's crosshair waits for a click; readers expect it to follow the pointer at once.
+  document.addEventListener("mouseover", function (event) {
+    const area = event.target;
+    if (area.classList && area.classList.contains("selectormouse") && !area.followed) {
+      area.followed = true;
+      area.dispatchEvent(new MouseEvent("click"));
+    }
+  });
+
   setInterval(function () { growAges(); listen(); nameCharts(); }, 1000);
 })();
