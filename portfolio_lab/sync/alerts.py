@@ -96,22 +96,29 @@ class Alerts:
         for message in safe:
             logger.warning("alert %s", json.dumps(message))
             page.outbox.append({"body": message, "channels": list(self._channels)})
-        page.outbox = [waiting for waiting in page.outbox[-MOST_WAITING:] if self._still_waiting(waiting)]
-        write_private(self._path, json.dumps({"open": page.open, "outbox": page.outbox}, indent=1).encode() + b"\n")
+        # A channel that refused once is left alone until the next cycle: each try may cost seconds.
+        closed: set[str] = set()
+        page.outbox = [left for waiting in page.outbox[-MOST_WAITING:] if (left := self._left(waiting, closed))]
+        self._save(page)
         return safe
 
-    def _still_waiting(self, waiting: dict[str, object]) -> bool:
-        body, names = str(waiting["body"]), waiting["channels"]
-        left = [name for name in names if not self._took(str(name), body)]  # type: ignore[attr-defined]
-        waiting["channels"] = left
-        return bool(left)
+    def _left(self, waiting: dict[str, object], closed: set[str]) -> dict[str, object] | None:
+        body = str(waiting["body"])
+        names = [name for name in _texts(waiting["channels"]) if name in closed or not self._took(name, body, closed)]
+        return {"body": body, "channels": names} if names else None
 
-    def _took(self, name: str, body: str) -> bool:
+    def _save(self, page: _Page) -> None:
+        content = json.dumps({"open": page.open, "outbox": page.outbox}, indent=1).encode() + b"\n"
+        if not self._path.is_file() or self._path.read_bytes() != content:
+            write_private(self._path, content)
+
+    def _took(self, name: str, body: str, closed: set[str]) -> bool:
         channel = self._channels.get(name)
         if channel is None:
             return True  # it was taken out of lab.toml: nobody waits for this any more
         if self._send(channel, "Portfolio Lab", body):
             return True
+        closed.add(name)
         logger.warning("alert_not_delivered channel=%s: it is tried again in the next cycle", name)
         return False
 

@@ -165,7 +165,19 @@ class _Schedule:
         return True
 
     def _run_slot(self, slot: datetime) -> Run:
-        run = run_notebook(self._notebook, self._settings, slot=slot)
+        # A full disk costs runs, not the schedule: it goes on once there is room again.
+        try:
+            run = run_notebook(self._notebook, self._settings, slot=slot)
+        except OSError as error:
+            run = Run(slot, False, f"the disk refused: {error.strerror}", _output(self._settings, slot), 0.0)
+        try:
+            self._record(run)
+        except OSError as error:
+            logger.error("run_not_recorded slot=%s reason=%s", slot.isoformat(), error.strerror)  # noqa: TRY400
+        return run
+
+    def _record(self, run: Run) -> None:
+        slot = run.slot
         if run.worked:
             self._alerts.tell_run_worked()
         else:
@@ -180,17 +192,20 @@ class _Schedule:
             next_slot=slot + timedelta(seconds=self._every),
         )
         prune(self._settings.runs_path, today=slot.date(), keep_days=self._settings.keep_days)
-        return run
 
 
 def run_notebook(notebook: Path, settings: Settings, *, slot: datetime) -> Run:
     """Run the notebook once with the parameters `lab` and `slot`; the output is kept, whatever happens."""
     started = time.monotonic()
-    output = settings.runs_path / f"{slot:%Y-%m-%d}" / f"{slot:%H%M%S}.ipynb"
+    output = _output(settings, slot)
     parameters = check_parameters({"lab": str(settings.root.absolute()), "slot": slot.isoformat()})
     with _drafted(output) as draft:
         reason = _execute(notebook, draft, parameters)
     return Run(slot, not reason, reason, output, time.monotonic() - started)
+
+
+def _output(settings: Settings, slot: datetime) -> Path:
+    return settings.runs_path / f"{slot:%Y-%m-%d}" / f"{slot:%H%M%S}.ipynb"
 
 
 def prune(runs_path: Path, *, today: date, keep_days: int) -> list[Path]:
@@ -208,6 +223,7 @@ def prune(runs_path: Path, *, today: date, keep_days: int) -> list[Path]:
 
 def _execute(notebook: Path, draft: Path, parameters: dict[str, object]) -> str:
     import papermill  # noqa: PLC0415  two seconds of import that only a schedule pays
+    from jupyter_client.kernelspec import NoSuchKernel  # noqa: PLC0415  as above
     from nbclient.exceptions import CellTimeoutError, DeadKernelError  # noqa: PLC0415  as above
 
     try:
@@ -223,7 +239,7 @@ def _execute(notebook: Path, draft: Path, parameters: dict[str, object]) -> str:
         )
     except papermill.PapermillExecutionError as error:
         return redact(f"{error.ename}: {error.evalue}")
-    except (CellTimeoutError, DeadKernelError, RuntimeError, OSError) as error:
+    except (CellTimeoutError, DeadKernelError, NoSuchKernel, RuntimeError) as error:
         return redact(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}")
     return ""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,8 @@ from portfolio_lab.sync.state_cache import StateCache
 
 if TYPE_CHECKING:
     from portfolio_lab.store import Store
+
+logger = logging.getLogger(__name__)
 
 LOCK_NAME = "sync.lock"
 PID_NAME = "sync.pid"
@@ -113,8 +116,16 @@ class Syncer:
         )
         write_failures(report)
         # Delivery blocks; the hub's connections must stay alive meanwhile.
-        alerts = await asyncio.to_thread(self._alerts.tell, report)
+        alerts = await asyncio.to_thread(self._told, report)
         return replace(report, alerts=alerts)
+
+    def _told(self, report: CycleReport) -> tuple[str, ...]:
+        try:
+            return self._alerts.tell(report)
+        except OSError as error:
+            # The cycle is stored; that its alerts could not be noted is said, and does not undo it.
+            logger.error("alerts_not_noted reason=%s", error.strerror)  # noqa: TRY400
+            return ()
 
 
 def sync_once(
@@ -186,7 +197,8 @@ def _held_lab(runs_path: Path) -> ExitStack:
     except Timeout:
         msg = f"another process ({_holder(runs_path)}) syncs this lab now: wait until it has ended, or stop it"
         raise LockHeldError(msg) from None
-    write_private(runs_path / PID_NAME, f"{os.getpid()}\n".encode())
+    with suppress(OSError):  # it only tells whom to wait for
+        write_private(runs_path / PID_NAME, f"{os.getpid()}\n".encode())
     return held
 
 

@@ -148,3 +148,16 @@ def test_the_test_alert_names_channels_without_their_address(tmp_path: Path, cha
 
 def test_an_address_that_no_messenger_knows_takes_nothing(tmp_path: Path) -> None:
     assert send_test_alert(Settings(tmp_path, alert_channels=("nonsense://x",))) == {"1: nonsense://...": False}
+
+
+def test_a_channel_that_refuses_is_asked_once_a_cycle(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def refuse(_channel: str, _title: str, body: str) -> bool:
+        asked.append(body)
+        return False
+
+    alerts = Alerts(tmp_path, [CHANNEL], send=refuse)
+    for minute, code in enumerate(("timeout", "clock", "banned")):
+        alerts.tell(report(line(code=code), minute=minute))
+    assert len(asked) == 3

@@ -127,6 +127,19 @@ class TestLoop:
     ) -> None:
         assert self.slots(settings, monkeypatch, [150, 1]) == ["12:00:00", "12:02:00"]
 
+    def test_a_full_disk_costs_runs_and_not_the_schedule(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object, **__: object) -> Run:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(schedule, "run_notebook", refuse)
+        monkeypatch.setattr(schedule, "write_heartbeat", refuse)
+        said: list[str] = []
+        runs = run_schedule(settings.root, every=1, cycles=2, allow_any_interval=True, say=said.append)
+        assert [run.worked for run in runs] == [False, False]
+        assert "No space left on device" in said[0]
+
     @pytest.mark.parametrize("every", [0, 59, 301])
     def test_other_intervals_need_the_flag(self, settings: Settings, every: int) -> None:
         with pytest.raises(ConfigError, match="interval"):
