@@ -184,6 +184,13 @@ def _settings(lab: Path) -> Settings:
     return load_settings(lab)
 
 
+def _settings_with_store(lab: Path) -> Settings:
+    settings = _settings(lab)
+    if not settings.store_path.is_dir():
+        raise BadInputError(f"there is no store at {settings.store_path}: run `portfolio-lab init`, or mend store_path")
+    return settings
+
+
 def _credentials(source: IO[str] | None, venue: str) -> Credentials:
     from portfolio_lab.enrolment import credentials_from_json  # noqa: PLC0415
 
@@ -227,7 +234,7 @@ def sync(lab: Path, *, as_json: bool) -> None:
     A wallet that cannot be read is graded and told, not an error of this command: its exit
     code is 0 when the cycle is stored.
     """
-    _settings(lab)
+    _settings_with_store(lab)
     _log_to_stderr()
     from portfolio_lab.sync import sync_once  # noqa: PLC0415
 
@@ -271,7 +278,7 @@ portfolio-lab --lab ~/lab schedule --every 60 --cycles 3
 @click.pass_obj
 def schedule(lab: Path, every: int | None, cycles: int | None, *, any_interval: bool) -> None:
     """Run scheduled/sync.ipynb by papermill at a steady cadence, until Ctrl-C."""
-    settings = _settings(lab)
+    settings = _settings_with_store(lab)
     # lab.toml's own interval was allowed there already.
     allowed = any_interval or every in {None, settings.interval_seconds}
     _log_to_stderr()
@@ -320,7 +327,7 @@ portfolio-lab --lab ~/lab dashboard --port 8900 --open
 @click.pass_obj
 def dashboard(lab: Path, port: int, *, open_browser: bool) -> None:
     """Serve the dashboard on this machine; its address, with its token, is printed."""
-    _settings(lab)
+    _settings_with_store(lab)
     from portfolio_lab.dashboard.serve import serve_dashboard  # noqa: PLC0415
 
     serve_dashboard(lab, port=port, open_browser=open_browser)
@@ -333,7 +340,7 @@ def dashboard(lab: Path, port: int, *, open_browser: bool) -> None:
 @click.pass_obj
 def tearsheet(lab: Path, user: str, output: Path, benchmark: str) -> None:
     """Write USER's tearsheet: daily returns, drawdowns and ratios, as one HTML page."""
-    settings = _settings(lab)
+    settings = _settings_with_store(lab)
     if user not in settings.users:
         raise BadInputError(f"there is no user {user!r}: the users are {', '.join(settings.users) or 'none yet'}")
     from portfolio_lab import open_lab  # noqa: PLC0415
