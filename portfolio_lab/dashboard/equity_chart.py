@@ -28,6 +28,7 @@ RANGES: dict[str, timedelta | None] = {
 }
 _LONG = timedelta(days=200)
 _MIDDLE = timedelta(days=3)
+_DRAWDOWN_TITLE = tag("h3", "Drawdown", tag("small", "of the time-weighted index"))
 _MARGIN = {"left": 22, "right": 58}
 
 
@@ -64,7 +65,7 @@ class EquityChart:
         self._empty = html_widget()
         self.crosshair.observe(self._follow, names="selected")
         self._charts = widgets.VBox([
-            self._read_out, self.figure, html_widget(tag("h3", "Drawdown", tag("small", "of the time-weighted index"))), self.drawdown_figure,
+            self._read_out, self.figure, html_widget(_DRAWDOWN_TITLE), self.drawdown_figure,
         ])  # fmt: skip
         self._charts.add_class("pl-charts")
         head = widgets.Box([html_widget(panel_title("Equity")), self.with_benchmark, self.ranges])
@@ -147,7 +148,8 @@ def rebased(benchmark: pd.Series, curve: pd.DataFrame) -> pd.Series:
     if len(inside) < 2 or inside.iloc[0] <= 0:  # noqa: PLR2004 - a line has two ends
         return pd.Series(dtype=float)
     place = min(int(curve.index.searchsorted(inside.index[0])), len(curve) - 1)
-    return inside * (float(curve["equity"].iloc[place]) / float(inside.iloc[0]))
+    scale = float(curve["equity"].iloc[place]) / float(inside.iloc[0])
+    return pd.Series(inside.to_numpy(dtype=float) * scale, index=inside.index)
 
 
 def bounds(values: np.ndarray) -> tuple[float, float]:

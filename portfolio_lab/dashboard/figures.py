@@ -105,11 +105,9 @@ def instant(at: object, *, seconds: bool = False) -> str:
 
 def as_instant(at: object) -> pd.Timestamp | None:
     """Return `at` as a UTC instant; None when it is unknown."""
-    if at is None or at is pd.NaT or (isinstance(at, float) and math.isnan(at)):
+    if at is None or pd.isna(at):  # type: ignore[call-overload]
         return None
     moment = pd.Timestamp(at)  # type: ignore[arg-type]
-    if moment is pd.NaT:
-        return None
     return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
 
 

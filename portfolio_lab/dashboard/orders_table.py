@@ -48,6 +48,7 @@ def _filled(row: pd.Series) -> str:
     return percent(number(row["filled"]) / ordered, decimals=0) if ordered else UNKNOWN
 
 
+_SIDE_TONES: dict[str, str] = {"buy": "pl-up", "sell": "pl-down"}
 _COLUMNS = [
     Column("Instrument", lambda row: row["instrument"]),
     Column("Placed", _placed, tone=lambda _row: "pl-quiet"),
@@ -59,4 +60,3 @@ _COLUMNS = [
     Column("Price", _price, figure=True),
     Column("Trigger", lambda row: price(row["trigger_price"]), figure=True, tone=lambda _row: "pl-quiet"),
 ]
-_SIDE_TONES = {"buy": "pl-up", "sell": "pl-down"}

@@ -73,7 +73,8 @@ def test_a_range_changes_the_line(desktop: Opened) -> None:
     before = line.get_attribute("d")
     desktop.page.get_by_role("button", name="1W").click()
     desktop.page.wait_for_function(
-        "before => document.querySelectorAll('.pl-charts > .bqplot')[0].querySelectorAll('path.line')[1].getAttribute('d') !== before",
+        """before => document.querySelectorAll('.pl-charts > .bqplot')[0]
+            .querySelectorAll('path.line')[1].getAttribute('d') !== before""",
         arg=before,
         timeout=20_000,
     )

@@ -1,5 +1,7 @@
 """A stand-in for a Lab: invented, plausible frames with exactly the columns that a Lab gives."""
 
+# ruff: noqa: E501, FURB157 - rows of a table, one a line
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
