@@ -185,8 +185,8 @@ class Hub:
     """One per process: the shared session, markets, clock offsets and governors.
 
     Use it as `async with Hub(clock=...) as hub:`. `deadline` in seconds bounds each question
-    with its retries, not the time in line for its weight. `ssl_context` and `resolver` replace the machine's own, for proxies with
-    their own authority and for tests. `governor_path` names a file for budgets that several
+    with its retries, not the time in line for its weight. `ssl_context` and `resolver` replace
+    the machine's own, for proxies with their own authority and for tests. `governor_path` names a file for budgets that several
     processes share; this version keeps them inside the process and leaves the file alone.
     """
 
