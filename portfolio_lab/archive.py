@@ -55,10 +55,11 @@ class Archive:
 
     def refresh(self) -> None:
         """Forget what a new commit may have changed. Costs one look at the log."""
-        commits = {(commit.sync_id, commit.slot) for commit in self._store.commits()}
-        fresh = commits - self._seen
-        if not fresh:
+        found = list(self._store.commits())
+        if len(found) == len(self._seen):  # commits are only ever added
             return
+        commits = {(commit.sync_id, commit.slot) for commit in found}
+        fresh = commits - self._seen
         self._results.clear()
         if self._newest is not None and min(slot for _, slot in fresh) <= self._newest:
             self._histories.clear()

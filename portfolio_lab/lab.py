@@ -193,7 +193,7 @@ class Lab:
         """The figures of the first row of a dashboard.
 
         `equity`, `at` (slot of the last complete snapshot), `grade` (of the newest), `pnl_24h`, `pnl_30d`,
-        `return_24h`, `return_30d` (TWR; NaN while the history is shorter), `unrealised_pnl`,
+        `return_24h`, `return_30d` (up to `at`; NaN while the history is shorter), `unrealised_pnl`,
         `drawdown` and `max_drawdown` (at snapshots, not only at days' ends), `gross_exposure`,
         `net_exposure`, `gross_share`, `net_share` (of equity), `sharpe` and `days` (closed days).
         """
