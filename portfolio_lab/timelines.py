@@ -30,6 +30,9 @@ def between(rows: F, since: Instant, until: Instant) -> F:
 def daily_prices(rows: pd.DataFrame, asset: str) -> pd.Series:
     """Return the last price of each UTC day, index `day`; NaN for a day without one.
 
+    The very first price stands for the end of the day before: as a history opens with its
+    first snapshot, so that both have a first day of the same length.
+
     Args:
         rows: `slot`, `venue`, `price` of one asset by rising slot; the first venue by name counts.
         asset: names the series.
@@ -39,6 +42,9 @@ def daily_prices(rows: pd.DataFrame, asset: str) -> pd.Series:
     # A price at midnight closes the day that ends there, as a snapshot does.
     days = (pd.DatetimeIndex(rows["slot"]) - pd.Timedelta(microseconds=1)).normalize()
     daily = pd.Series(rows["price"].to_numpy(dtype="float64"), pd.DatetimeIndex(days, name="day"), name=asset)
+    if len(daily) and rows["slot"].iloc[0] != days[0] + pd.Timedelta(days=1):
+        opening = pd.Series(daily.iloc[0], days[:1] - pd.Timedelta(days=1))
+        daily = pd.concat([opening, daily]).rename(asset).rename_axis("day")
     daily = daily[~daily.index.duplicated(keep="last")]
     return daily.asfreq("D") if len(daily) else daily
 

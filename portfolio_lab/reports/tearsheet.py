@@ -52,7 +52,8 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 @dataclass(frozen=True, slots=True)
 class _Sheet:
     user: str
-    returns: pd.Series
+    known: pd.Series  # every day with a known return: what our figures are of
+    returns: pd.Series  # what is drawn: those of them that have a benchmark, where there is one
     benchmark: pd.Series | None
     notes: tuple[str, ...]
 
@@ -90,16 +91,16 @@ def _sheet(lab: Lab, user: str, benchmark: str | None) -> _Sheet:
     returns = _dated(lab.returns(user))
     known = returns.dropna()
     _check(known, f"user {user}")
-    notes = [f"{len(known)} closed UTC days of returns net of cash flows; {PERIODS_PER_YEAR} days a year."]
+    notes = [f"Closed UTC days, net of cash flows: {len(known)}, at {PERIODS_PER_YEAR} a year."]
     if dropped := len(returns) - len(known):
-        notes.append(f"{dropped} days without a known return are left out.")
+        notes.append(f"Left out, because their return is not known: {dropped}.")
     compared = None if benchmark is None else _benchmark(lab, benchmark, known)
     if benchmark is not None and compared is None:
         notes.append(f"No benchmark: too few stored prices of {benchmark}.")
     if compared is not None and len(compared) < len(known):
-        notes.append(f"{len(known) - len(compared)} days without a price of {benchmark} are left out of the charts.")
-        known = known.loc[compared.index]
-    return _Sheet(user, known, compared, tuple(notes))
+        notes.append(f"Not in the charts, for want of a price of {benchmark}: {len(known) - len(compared)}.")
+    drawn = known if compared is None else known.loc[compared.index]
+    return _Sheet(user, known, drawn, compared, tuple(notes))
 
 
 def _dated(series: pd.Series) -> pd.Series:
@@ -180,7 +181,7 @@ def _offline(page: str, sheet: _Sheet) -> str:
 
 
 def _headline(sheet: _Sheet) -> str:
-    figures = metrics(sheet.returns, PERIODS_PER_YEAR)
+    figures = metrics(sheet.known, PERIODS_PER_YEAR)
     rows = "".join(
         f"<tr><td>{html.escape(name.replace('_', ' '))}</td><td>{_figure(name, float(figures[name]))}</td>"
         f'<td style="text-align:left">{html.escape(definition)}</td></tr>'

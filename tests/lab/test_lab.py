@@ -256,6 +256,16 @@ def test_benchmark_is_the_last_price_of_each_day(lab: Lab) -> None:
     assert lab.benchmark("NONE").empty
 
 
+def test_benchmark_opens_with_the_first_stored_price(
+    store: Store, settings: Settings, commit_places: Callable[..., None]
+) -> None:
+    commit_places(1, 5)  # 06:00 to midnight
+    prices = Lab(store, settings).benchmark("BTC")
+    assert prices.tolist() == pytest.approx([103.1, 112.4])
+    assert [str(day.date()) for day in prices.index] == ["2025-12-31", "2026-01-01"]
+    assert prices.index.name == "day"
+
+
 def test_headline(lab: Lab) -> None:
     headline, equity = lab.headline("alice"), lab.equity("alice")
     assert headline["equity"] == equity.iloc[-1]

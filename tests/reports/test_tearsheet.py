@@ -67,8 +67,8 @@ def test_our_figures_stand_first(page: str, returns: pd.Series) -> None:
     assert f"<td>sharpe</td><td>{figures['sharpe']:.3f}</td>" in headline
     assert f"<td>cagr</td><td>{figures['cagr']:.2%}</td>" in headline
     assert "<td>days</td><td>118</td>" in headline
-    assert "118 closed UTC days of returns net of cash flows; 365 days a year." in headline
-    assert "2 days without a known return are left out." in headline
+    assert "Closed UTC days, net of cash flows: 118, at 365 a year." in headline
+    assert "Left out, because their return is not known: 2." in headline
     assert page.index('<section id="headline">') < page.index("<svg")
 
 
@@ -111,6 +111,15 @@ def test_without_a_benchmark_it_says_so(tmp_path: Path) -> None:
     assert "<th>alice</th>" in page
 
 
+def test_days_without_a_benchmark_price_stay_in_our_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[pd.Series] = []
+    monkeypatch.setattr(tearsheet, "_drawn", lambda sheet: drawn.append(sheet.returns) or "<head><hr>")
+    page = write(Shelf(noise(40), prices(40).iloc[11:]), tmp_path / "alice.html")
+    assert len(drawn[0]) == 29
+    assert "Not in the charts, for want of a price of BTC: 11." in page
+    assert f"<td>total return</td><td>{metrics(noise(40))['total_return']:.2%}</td>" in page
+
+
 def test_text_is_escaped(tmp_path: Path) -> None:
     page = write(Shelf(noise(5)), tmp_path / "x.html", user="<b>mallory</b>", benchmark=None)
     assert "<b>mallory" not in page
@@ -119,7 +128,7 @@ def test_text_is_escaped(tmp_path: Path) -> None:
 def test_two_days_are_enough_and_the_file_is_replaced(tmp_path: Path) -> None:
     output = tmp_path / "alice.html"
     output.write_text("old")
-    assert "2 closed UTC days" in write(Shelf(noise(2)), output, benchmark=None)
+    assert "net of cash flows: 2," in write(Shelf(noise(2)), output, benchmark=None)
     assert [path.name for path in tmp_path.iterdir()] == ["alice.html"]
 
 
