@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from portfolio_lab.errors import BannedError, RateLimitedError
+from portfolio_lab.exchanges.closures import Closure, Closures
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -113,21 +114,28 @@ class _Slider:
         self.taken.clear()
 
 
-@dataclass(slots=True)
-class _Closure:
-    until: datetime
-    is_ban: bool
-
-
 class Governor:
-    """Keeps the budgets of one venue; `clock` tells the time, `sleep` waits."""
+    """Keeps the budgets of one venue; `clock` tells the time, `sleep` waits.
 
-    def __init__(self, *, venue: str, clock: Clock, sleep: Sleep = asyncio.sleep) -> None:
+    Closures outlive the process where `closures` has a file; `name` tells addresses apart there.
+    """
+
+    def __init__(
+        self,
+        *,
+        venue: str,
+        clock: Clock,
+        sleep: Sleep = asyncio.sleep,
+        closures: Closures | None = None,
+        name: str = "",
+    ) -> None:
         self._venue = venue
         self._clock = clock
         self._sleep = sleep
         self._counters: dict[str, _Counter | _Slider] = {}
-        self._closure: _Closure | None = None
+        self._closures = closures or Closures(None, clock)
+        self._name = name or venue
+        self._closure = self._closures.read(self._name)
         self._gate = asyncio.Semaphore(WIDTH)
 
     @asynccontextmanager
@@ -155,7 +163,8 @@ class Governor:
         """Close the venue to everybody for so many seconds; a longer closure is never shortened."""
         until = self._clock() + timedelta(seconds=seconds)
         if self._closure is None or until > self._closure.until:
-            self._closure = _Closure(until, is_ban)
+            self._closure = Closure(until, is_ban)
+            self._closures.write(self._name, self._closure)
 
     @property
     def closed_until(self) -> datetime | None:

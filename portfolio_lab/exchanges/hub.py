@@ -20,6 +20,7 @@ from portfolio_lab.exchanges.binance import activity as binance_activity
 from portfolio_lab.exchanges.binance import portfolio as binance_portfolio
 from portfolio_lab.exchanges.binance import prices as binance_prices
 from portfolio_lab.exchanges.client import ClockOffset, Venue, VenueClient, named, open_exchange
+from portfolio_lab.exchanges.closures import Closures
 from portfolio_lab.exchanges.governor import Governor, Sleep
 from portfolio_lab.exchanges.okx import activity as okx_activity
 from portfolio_lab.exchanges.okx import portfolio as okx_portfolio
@@ -114,7 +115,13 @@ class Market:
         self.venue = venue.name
         self._offset = ClockOffset()
         self._offset.measure = self.measure_clock
-        self._governor = Governor(venue=venue.name, clock=hub.clock, sleep=hub.sleep)
+        self._governor = Governor(
+            venue=venue.name,
+            clock=hub.clock,
+            sleep=hub.sleep,
+            closures=Closures(hub.governor_path, hub.clock),
+            name=f"{venue.name} {base_url or 'its own hosts'}",
+        )
         self._hub = hub
         self._wire = venue
         self._base_url = base_url
@@ -186,8 +193,8 @@ class Hub:
 
     Use it as `async with Hub(clock=...) as hub:`. `deadline` in seconds bounds each question
     with its retries, not the time in line for its weight. `ssl_context` and `resolver` replace
-    the machine's own, for proxies with their own authority and for tests. `governor_path` names a file for budgets that several
-    processes share; this version keeps them inside the process and leaves the file alone.
+    the machine's own, for proxies with their own authority and for tests. `governor_path` names a file that carries
+    closures (Retry-After, bans) from one process to the next.
     """
 
     def __init__(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portfolio_lab.errors import BannedError, RateLimitedError
+from portfolio_lab.exchanges.closures import Closures
 from portfolio_lab.exchanges.governor import Budget, Governor
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -128,6 +130,30 @@ async def test_a_clock_that_stands_still_does_not_stop_the_line() -> None:
     for _ in range(5):
         await ask(governor, MINUTE, 80)
     assert slept == [60.0] * 4
+
+
+async def test_a_ban_outlives_the_process(tmp_path: Path) -> None:
+    time, path = Time(), tmp_path / "runs" / "governor.json"
+
+    def reopened(name: str) -> Governor:
+        closures = Closures(path, time.clock)
+        return Governor(venue="binance", clock=time.clock, sleep=time.sleep, closures=closures, name=name)
+
+    reopened("here").close(120, is_ban=True)
+    with pytest.raises(BannedError):
+        await ask(reopened("here"), MINUTE, 1)
+    await ask(reopened("elsewhere"), MINUTE, 1)
+    time.now += timedelta(seconds=121)
+    await ask(reopened("here"), MINUTE, 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"here": 1}', '{"here": {"until": "2999-01-01T00:00:00+00:00", "is_ban": true}}']
+)
+async def test_a_damaged_file_closes_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "governor.json").write_text(text)
+    closures = Closures(tmp_path / "governor.json", lambda: START)
+    await ask(Governor(venue="binance", clock=lambda: START, closures=closures, name="here"), MINUTE, 1)
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.floats(0, 30)), max_size=40))
