@@ -238,4 +238,6 @@ def _log_to_file() -> None:
     if package.handlers:
         return
     path = os.environ.get(LOG_FILE_VARIABLE)
+    if path:
+        Path(path).touch(mode=0o600)
     package.addHandler(logging.FileHandler(path, encoding="utf-8") if path else logging.NullHandler())

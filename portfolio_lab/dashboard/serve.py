@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import IO, Any
 
 from portfolio_lab.dashboard.theme import TEMPLATE, TEMPLATE_ROOT
@@ -48,6 +49,7 @@ def serve_dashboard(lab_root: Path, *, port: int = PORT, token: str | None = Non
     Raises:
         BadInputError: there is no lab or no store, or the port is taken; nothing was started.
     """
+    signal.signal(signal.SIGTERM, _leave)
     with running_dashboard(lab_root, port=port, token=token) as server:
         print(f"dashboard: {server.url}", flush=True)  # noqa: T201 - the address is this command's answer
         if open_browser:
@@ -56,6 +58,11 @@ def serve_dashboard(lab_root: Path, *, port: int = PORT, token: str | None = Non
             server.wait()
         except KeyboardInterrupt:
             print("dashboard: stopped", flush=True)  # noqa: T201 - tells that Ctrl-C was heard
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    # Voila runs in a session of its own: without this it would outlive a command that is told to end.
+    raise SystemExit(0)
 
 
 @contextmanager
