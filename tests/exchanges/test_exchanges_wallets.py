@@ -198,6 +198,15 @@ async def test_binance_flows_are_asked_by_windows_and_pages(reader_of: Open, wir
     assert list(flows) == sorted(flows, key=lambda flow: flow.at)
 
 
+async def test_a_deposit_counts_when_it_is_completed(reader_of: Open, wire: Any) -> None:
+    late = {**deposit(1, SINCE - timedelta(days=2)), "completeTime": payloads.milliseconds(SINCE + timedelta(hours=1))}
+    early = {**deposit(2, SINCE - timedelta(days=2)), "completeTime": payloads.milliseconds(SINCE - timedelta(hours=1))}
+    wire.answers["/sapi/v1/capital/deposit/hisrec"] = [late, early]
+    wire.answers["/sapi/v1/capital/withdraw/history"] = []
+    (flow,) = await (await reader_of("binance")).fetch_cash_flows(since=SINCE, until=SINCE + timedelta(days=1))
+    assert (flow.flow_id, flow.at) == ("1", SINCE + timedelta(hours=1))
+
+
 @pytest.mark.parametrize("together", [1, 60, 99])
 async def test_okx_flows_that_share_a_millisecond_are_all_found(reader_of: Open, wire: Any, together: int) -> None:
     times = [payloads.milliseconds(SINCE) + (i // together) * 1000 for i in range(350)]

@@ -132,7 +132,8 @@ async def fetch_cash_flows(client: VenueClient, *, since: datetime, until: datet
     """Return completed deposits and withdrawals of [since, until), oldest first.
 
     A withdrawal's quantity is minus (amount + transactionFee): Binance states the amount that
-    arrives apart from the fee, and both leave the account. Its time is that of its completion.
+    arrives apart from the fee, and both leave the account. The time of a flow is that of its
+    completion where Binance states one, else of its insertion.
     """
     flows: dict[tuple[str, str], CashFlow] = {}
     for start, end in _windows(since - UNDER_WAY, until):
@@ -171,7 +172,7 @@ async def _pages(
 def _deposit(row: shapes.Deposit) -> CashFlow:
     asset = payloads.asset_code(row.coin, "coin")
     return CashFlow(
-        at=payloads.instant(row.insertTime, f"[{asset}].insertTime"),
+        at=payloads.instant(row.completeTime or row.insertTime, f"[{asset}].insertTime"),
         flow_id=payloads.flow_code(row.id, f"[{asset}].id"),
         kind="deposit",
         asset=asset,

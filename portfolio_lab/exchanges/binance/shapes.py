@@ -138,6 +138,7 @@ class Deposit(Fields, frozen=True):
     status: int
     txId: str
     insertTime: int
+    completeTime: int = 0
 
 
 class Withdrawal(Fields, frozen=True):
