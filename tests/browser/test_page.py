@@ -4,12 +4,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from portfolio_lab.dashboard.serve import Server
+from portfolio_lab.dashboard.serve import Server, running_dashboard
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -78,7 +79,9 @@ def test_a_range_changes_the_line(desktop: Opened) -> None:
         arg=before,
         timeout=20_000,
     )
-    assert "15 Nov 2026" in desktop.page.locator(".pl-read-out").inner_text()
+    desktop.page.wait_for_function(
+        "() => document.querySelector('.pl-read-out').innerText.includes('15 Nov 2026')", timeout=20_000
+    )
 
 
 def test_another_user_is_shown_with_the_banner(desktop: Opened) -> None:
@@ -136,6 +139,15 @@ def test_the_page_says_when_its_kernel_is_gone(browser: Any, server: Server) -> 
     newest.kill()
     result.page.wait_for_selector("#pl-lost", state="visible", timeout=60_000)
     result.page.close()
+
+
+def test_the_labs_own_notebook_opens_a_new_lab(browser: Any, lab_root: Path) -> None:
+    with running_dashboard(lab_root, port=0) as server:
+        page = browser.new_page()
+        page.goto(server.url)
+        page.wait_for_selector(".pl-nothing .pl-empty", timeout=90_000)
+        assert "no accounts yet" in page.locator(".pl-nothing").inner_text()
+        page.close(run_before_unload=True)
 
 
 # ---------------------------------------------------------------- the door
