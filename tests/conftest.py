@@ -33,3 +33,8 @@ def passphrase_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.chmod(0o600)
     monkeypatch.setenv("PORTFOLIO_LAB_PASSPHRASE_FILE", str(path))
     return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the browser last: its driver keeps an event loop running in this thread."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
