@@ -216,8 +216,13 @@ async def replay(
         exchange.set_clock(slots[0])
         clock.set(slots[0])
     async with Syncer(root, clock=clock, credentials=demo_credentials()) as syncer:
+        before = slots[0] - (slots[1] - slots[0]) if len(slots) > 1 else None
         for slot in slots:
             exchange.set_clock(slot)
             clock.set(slot)
+            if before is not None:
+                # A replay keeps this cadence, so this is what its snapshots must be measured by.
+                syncer.settings = replace(syncer.settings, interval_seconds=int((slot - before).total_seconds()))
             await syncer.cycle(slot)
+            before = slot
             after_slot()

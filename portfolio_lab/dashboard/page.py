@@ -47,7 +47,7 @@ _FAULTS = (
 
 
 class LabFrames(Protocol):
-    """The part of a Lab that the dashboard draws; docs/rooms.md tells the columns."""
+    """The part of a Lab that the dashboard draws; portfolio_lab/lab.py tells the columns."""
 
     currency: str
 

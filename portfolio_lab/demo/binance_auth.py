@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -78,7 +79,7 @@ def check_signature(sent: SentBytes, secret: str) -> None:
         raise refuse.signature_wrong()
 
 
-def whole_number(parameters: dict[str, str], name: str) -> int | None:
+def whole_number(parameters: Mapping[str, str], name: str) -> int | None:
     """The parameter as a whole number; None when it is absent, -1100 when it is not a number."""
     text = parameters.get(name, "")
     if not text:

@@ -58,7 +58,7 @@ class WeightLimits:
 
     def override(self, changes: Mapping[str, int]) -> None:
         """Set limits by name: a family, or one of this class's own fields; ValueError for any other."""
-        if not all(isinstance(value, int) and value >= 0 for value in changes.values()):
+        if not all(type(value) is int and value >= 0 for value in changes.values()):
             msg = "a limit is a whole number from 0"
             raise ValueError(msg)
         families = {Family(name): value for name, value in changes.items() if name not in _OWN_LIMITS}

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from portfolio_lab.errors import BadInputError
 
-NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_-]{0,31}$")
+NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_-]{0,31}")
 
 
 class Wallet(StrEnum):
@@ -35,7 +35,7 @@ VENUE_WALLETS: dict[str, tuple[Wallet, ...]] = {
 
 def check_name(name: str, *, what: str) -> str:
     """Return the name of a user or account, or raise when it is not safe in a path and on a page."""
-    if not NAME_PATTERN.match(name):
+    if not NAME_PATTERN.fullmatch(name):
         msg = (
             f"{what} {name!r} is not a usable name: give a lower-case letter, "
             "then at most 31 letters, digits, '_' or '-'"

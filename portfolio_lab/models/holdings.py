@@ -66,6 +66,8 @@ class Position:
 class OpenOrder:
     """One resting order. Quantities in base units, never negative; `side` is "buy" or "sell".
 
+    `quantity` and `filled` are None where the venue sized the order in another unit and states
+    no price to convert it by (an inverse order at market): their base units are unknown, not 0.
     `price` is None for orders that trade at market; `trigger_price` is None for orders that
     rest in the book at once.
     """
@@ -76,8 +78,8 @@ class OpenOrder:
     underlying: str
     side: str
     order_type: str
-    quantity: Decimal
-    filled: Decimal
+    quantity: Decimal | None
+    filled: Decimal | None
     price: Decimal | None
     trigger_price: Decimal | None
     reduce_only: bool

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from portfolio_lab.errors import StoreError
 
 RECORD_FORMAT = 1
+_OTHER_VERSION = "{where} was written by another version of portfolio-lab. Install that version or a newer one."
 
 _Record = TypeVar("_Record")
 
@@ -113,10 +114,12 @@ def _checked(content: bytes, where: str, kind: str, build: Callable[[dict[str, A
             "to go on without what it committed."
         )
     if record.get("format") != RECORD_FORMAT or record.get("kind") != kind:
-        raise StoreError(
-            f"{where} was written by another version of portfolio-lab. Install that version or a newer one."
-        )
-    return build(record)
+        raise StoreError(_OTHER_VERSION.format(where=where))
+    try:
+        return build(record)
+    except (ValueError, KeyError, TypeError):
+        # Its hash is right, so it was written like this: by code that knew other fields.
+        raise StoreError(_OTHER_VERSION.format(where=where)) from None
 
 
 def record_text(digest: str, body: str) -> bytes:

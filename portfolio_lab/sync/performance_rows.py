@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 LOOK_BACK = 2 * DAY
 _SNAPSHOT_COLUMNS = ["user", "slot", "at", "interval_seconds", "grade", "currency", "equity"]
-_MONEY = ("opening_equity", "closing_equity", "pnl", "day_return")
+_MONEY = ("opening_equity", "closing_equity", "cash_flow", "pnl", "day_return")
 
 
 def closed_day_rows(

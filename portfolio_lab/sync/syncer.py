@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from filelock import FileLock, Timeout
 
-from portfolio_lab.errors import LockHeldError
+from portfolio_lab.errors import LockHeldError, StoreError
 from portfolio_lab.models.accounts import Credentials
 from portfolio_lab.security.private_files import make_private_folder, write_private
 from portfolio_lab.security.redaction import register_credentials
@@ -117,7 +117,21 @@ class Syncer:
         write_failures(report)
         # Delivery blocks; the hub's connections must stay alive meanwhile.
         alerts = await asyncio.to_thread(self._told, report)
+        if self._closes_a_day(due):
+            await asyncio.to_thread(self.fold)
         return replace(report, alerts=alerts)
+
+    def fold(self) -> None:
+        """Seal the closed days of the store. What cannot be folded now is folded another day."""
+        try:
+            self._store.fold(today=self._clock().date())
+        except StoreError as error:
+            # The cycle is stored and readable; only its files stay small and many.
+            logger.error("store_not_folded reason=%s", error)  # noqa: TRY400
+
+    def _closes_a_day(self, slot: datetime) -> bool:
+        midnight = slot.replace(hour=0, minute=0, second=0, microsecond=0)
+        return slot - midnight < timedelta(seconds=self.settings.interval_seconds)
 
     def _told(self, report: CycleReport) -> tuple[str, ...]:
         try:

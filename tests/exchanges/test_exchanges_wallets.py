@@ -39,7 +39,7 @@ async def test_usd_m_is_wallet_balance_and_open_pnl(reader_of: Open) -> None:
     assert (row.quantity, row.wallet_balance, row.unrealised_pnl) == (D(500), D(1000), D(-500))
     (position,) = reading.positions
     assert position == Position(
-        "BTCUSDT", "BTC", ContractKind.LINEAR, "net", D("-0.5"), D("-0.5"), D(1), D(60000), D(61000), D(-500), "USDT"
+        "BTCUSDT", "BTC", ContractKind.LINEAR, "net", D("-0.5"), D("0.5"), D(1), D(60000), D(61000), D(-500), "USDT"
     )
 
 
@@ -59,7 +59,7 @@ async def test_inverse_contracts_are_worth_dollars(reader_of: Open) -> None:
     assert reading.balances[0].quantity == D("2.1")
     (position,) = reading.positions
     assert position.kind is ContractKind.INVERSE
-    assert (position.contracts, position.contract_size, position.quantity) == (D(-122), D(100), D("-0.2"))
+    assert (position.contracts, position.contract_size, position.quantity) == (D(122), D(100), D("-0.2"))
     assert (position.settle_asset, position.leverage_setting) == ("BTC", D(20))
 
 
@@ -68,7 +68,7 @@ async def test_okx_equity_holds_the_open_pnl(reader_of: Open) -> None:
     (row,) = reading.balances
     assert (row.quantity, row.wallet_balance, row.unrealised_pnl) == (D(900), D(1000), D(-100))
     (position,) = reading.positions
-    assert (position.contracts, position.contract_size, position.quantity) == (D(-50), D("0.01"), D("-0.5"))
+    assert (position.contracts, position.contract_size, position.quantity) == (D(50), D("0.01"), D("-0.5"))
     assert position.liquidation_price is None
 
 

@@ -63,11 +63,14 @@ async def _futures_orders(
     return orders + [_algo_order(row, await instruments.one(wallet, row.symbol), wallet) for row in triggers]
 
 
-def _base_units(contracts: Decimal, price: Decimal | None, contract: Instrument, wallet: Wallet) -> Decimal:
-    """Contracts in base units; an inverse contract is worth `size` in quote units, so its price divides."""
+def _base_units(contracts: Decimal, price: Decimal | None, contract: Instrument, wallet: Wallet) -> Decimal | None:
+    """Contracts in base units, None where only a price could tell and there is none.
+
+    An inverse contract is worth `size` in quote units, so its price divides.
+    """
     if wallet is not Wallet.COIN_M:
         return contracts * contract.size
-    return payloads.quotient(contracts * contract.size, price) if price else Decimal(0)
+    return payloads.quotient(contracts * contract.size, price) if price else None
 
 
 def _order(row: shapes.SpotOrder, traded: Instrument, wallet: Wallet) -> OpenOrder:

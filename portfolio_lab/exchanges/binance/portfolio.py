@@ -176,7 +176,7 @@ def _position(
         kind=kind,
         side=side,
         quantity=units if kind is ContractKind.LINEAR else payloads.quotient(units, mark),
-        contracts=contracts,
+        contracts=abs(contracts),
         contract_size=contract.size,
         entry_price=payloads.not_negative(row.entryPrice, f"{path}.entryPrice"),
         mark_price=mark,

@@ -132,11 +132,11 @@ async def _algo_order(row: shapes.AlgoOrder, instruments: Instruments) -> OpenOr
 
 async def _base_units(
     row: shapes.Order | shapes.AlgoOrder, price: Decimal | None, instruments: Instruments
-) -> Callable[[Decimal], Decimal]:
+) -> Callable[[Decimal], Decimal | None]:
     """What turns an order's size into base units.
 
     Contracts by their size; inverse contracts and market buys that are sized in the quote coin
-    by the price, 0 where there is none.
+    by the price; None, unknown, where there is none.
     """
     size, is_divided = Decimal(1), row.tgtCcy == "quote_ccy"
     if row.instType not in {"SPOT", "MARGIN"}:
@@ -145,7 +145,7 @@ async def _base_units(
     if not is_divided:
         return lambda contracts: contracts * size
     if price is None:
-        return lambda _: ZERO
+        return lambda _: None
     return lambda contracts: payloads.quotient(contracts * size, price)
 
 

@@ -139,7 +139,7 @@ def _fields(
         kind=contract.kind,
         side=SIDES[row.posSide],
         quantity=quantity,
-        contracts=contracts,
+        contracts=abs(contracts),
         contract_size=contract.size,
         entry_price=payloads.not_negative(row.avgPx, f"{path}.avgPx"),
         mark_price=mark,
