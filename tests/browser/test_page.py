@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from portfolio_lab import demo_lab
 from portfolio_lab.dashboard.serve import Server, running_dashboard
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -148,6 +149,21 @@ def test_the_labs_own_notebook_opens_a_new_lab(browser: Any, lab_root: Path) -> 
         page.wait_for_selector(".pl-nothing .pl-empty", timeout=90_000)
         assert "no accounts yet" in page.locator(".pl-nothing").inner_text()
         page.close(run_before_unload=True)
+
+
+def test_the_labs_own_notebook_shows_a_synced_store(browser: Any) -> None:
+    lab = demo_lab()
+    with running_dashboard(lab.settings.root, port=0) as server:
+        shown = opened(browser, server)
+        # "alice" comes first: her figures stand on the page as the lab tells them.
+        assert f"{lab.headline('alice')['equity']:,.0f}" in shown.page.locator(".pl-metrics").inner_text()
+        assert shown.page.locator(".pl-positions tbody tr").count() == len(lab.positions("alice"))
+        assert shown.page.locator(".pl-orders tbody tr").count() == len(lab.open_orders("alice"))
+        for panel in PANELS:
+            assert shown.page.locator(panel).first.is_visible(), panel
+        assert shown.complaints == []
+        assert shown.elsewhere == []
+        shown.page.close(run_before_unload=True)
 
 
 # ---------------------------------------------------------------- the door
