@@ -113,5 +113,5 @@ def futures_window_too_long(days: int) -> BinanceRefusal:
 
 
 def futures_history_too_old(months: int) -> BinanceRefusal:
-    """A futures history window that starts before what is kept."""
+    """A futures history window that starts before what is kept. The number of this code is unverified."""
     return BinanceRefusal(400, -4166, f"Search window is restricted to recent {months} months only.")

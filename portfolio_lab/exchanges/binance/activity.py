@@ -135,7 +135,8 @@ async def fetch_cash_flows(client: VenueClient, *, since: datetime, until: datet
     """Return completed deposits and withdrawals of [since, until), oldest first.
 
     A withdrawal's quantity is minus (amount + transactionFee): Binance states the amount that
-    arrives apart from the fee, and both leave the account. The time of a flow is that of its
+    arrives apart from the fee, and both leave the account. Unverified for every network: some
+    may take the fee from the amount. The time of a flow is that of its
     completion where Binance states one, else of its insertion.
     """
     flows: dict[tuple[str, str], CashFlow] = {}
