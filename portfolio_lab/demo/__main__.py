@@ -45,11 +45,12 @@ async def serve(options: argparse.Namespace) -> None:
     demo = DemoExchange(seed=options.seed, since=options.since, scripted=options.clock == "scripted", now=options.now)
     context = _tls(options.tls_cert, options.tls_key)
     await demo.start(host=options.host, port=options.port, ssl_context=context)
-    sys.stdout.write(json.dumps({"binance": demo.url, "okx": demo.url, "control": demo.control_url}) + "\n")
-    sys.stdout.flush()
     stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
+        # Before the line is printed: whoever reads it may ask us to stop at once.
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    sys.stdout.write(json.dumps({"binance": demo.url, "okx": demo.url, "control": demo.control_url}) + "\n")
+    sys.stdout.flush()
     try:
         await stopped.wait()
     finally:
