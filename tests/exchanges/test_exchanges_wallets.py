@@ -272,6 +272,32 @@ async def test_okx_orders_are_turned_page_by_page(reader_of: Open, wire: Any) ->
     assert (orders[-1].price, orders[-1].trigger_price) == (None, D(100))
 
 
+async def test_a_size_that_binance_does_not_state_is_unknown(reader_of: Open, wire: Any) -> None:
+    row = {"side": "SELL", "triggerPrice": "50000", "price": "0", "createTime": payloads.milliseconds(SINCE)}
+    closing = {**row, "algoId": 8, "orderType": "STOP_MARKET", "quantity": "0", "reduceOnly": True}
+    resting = {"orderId": 7, "origQty": "122", "executedQty": "0", "type": "MARKET", "side": "BUY", "stopPrice": "0"}
+    resting |= {"time": payloads.milliseconds(SINCE), "price": "0", "reduceOnly": False}
+    wire.answers |= {path: [] for path in ("/api/v3/openOrders", "/fapi/v1/openOrders", "/dapi/v1/openAlgoOrders")}
+    wire.answers["/fapi/v1/openAlgoOrders"] = [{**closing, "symbol": "BTCUSDT"}]
+    wire.answers["/dapi/v1/openOrders"] = [{**resting, "symbol": "BTCUSD_PERP"}]
+    whole_position, inverse_at_market = await (await reader_of("binance")).fetch_open_orders()
+    assert whole_position.quantity is None
+    assert inverse_at_market.quantity is None
+
+
+async def test_a_size_that_okx_does_not_state_is_unknown(reader_of: Open, wire: Any) -> None:
+    row = {"instId": "BTC-USDT-SWAP", "instType": "SWAP", "side": "sell", "ordType": "conditional", "algoId": "9"}
+    row |= {"sz": "", "ordPx": "-1", "slTriggerPx": "100", "reduceOnly": "true", "cTime": "1770531541509"}
+
+    async def waiting(request: web.Request) -> web.Response:
+        return web.json_response({"code": "0", "data": [row] if request.query["ordType"] == "conditional" else []})
+
+    wire.answers["/api/v5/trade/orders-pending"] = {"code": "0", "data": []}
+    wire.answers["/api/v5/trade/orders-algo-pending"] = waiting
+    (order,) = await (await reader_of("okx")).fetch_open_orders()
+    assert order.quantity is None
+
+
 # ---------------------------------------------------------------- amounts
 
 

@@ -108,7 +108,8 @@ def _algo_order(row: shapes.AlgoOrder, traded: Instrument, wallet: Wallet) -> Op
         underlying=payloads.asset_code(traded.base, f"{path}.baseAsset"),
         side=_side(row.side, path),
         order_type=_order_type(row.orderType, path),
-        quantity=_base_units(quantity, price or trigger, traded, wallet),
+        # An order that closes the whole position states 0: how much that is, is not known yet.
+        quantity=_base_units(quantity, price or trigger, traded, wallet) if quantity else None,
         filled=Decimal(0),
         price=price,
         trigger_price=trigger,

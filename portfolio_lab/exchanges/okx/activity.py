@@ -113,7 +113,8 @@ async def _algo_order(row: shapes.AlgoOrder, instruments: Instruments) -> OpenOr
     trigger = _first_above_zero((row.triggerPx, row.slTriggerPx, row.tpTriggerPx), f"{path}.triggerPx")
     price = _first_above_zero((row.ordPx, row.slOrdPx, row.tpOrdPx), f"{path}.ordPx")
     to_base = await _base_units(row, price or trigger, instruments)
-    size = payloads.amount_or_none(row.sz, f"{path}.sz") or ZERO
+    # An order that closes a fraction of a position states no size.
+    size = payloads.amount_or_none(row.sz, f"{path}.sz")
     return OpenOrder(
         wallet=Wallet.TRADING,
         order_id=f"algo-{payloads.flow_code(row.algoId, f'{path}.algoId')}",
@@ -121,7 +122,7 @@ async def _algo_order(row: shapes.AlgoOrder, instruments: Instruments) -> OpenOr
         underlying=payloads.asset_code(row.instId.split("-")[0], f"{path}.instId"),
         side=_side(row.side, path),
         order_type=payloads.instrument_code(row.ordType, f"{path}.ordType"),
-        quantity=to_base(size),
+        quantity=None if size is None else to_base(size),
         filled=ZERO,
         price=price,
         trigger_price=trigger,
