@@ -31,7 +31,7 @@ from portfolio_lab.errors import (
     UnreachableError,
     VenueError,
 )
-from portfolio_lab.exchanges.governor import Budget, Governor, Sleep
+from portfolio_lab.exchanges.governor import Budget, Governor, Priority, Sleep
 from portfolio_lab.exchanges.payloads import read_json, shaped
 from portfolio_lab.exchanges.session import Answer, SafeSession, caught_answers
 from portfolio_lab.models.accounts import Credentials
@@ -67,6 +67,7 @@ class Endpoint:
     http: str = "GET"
     is_personal: bool = False
     max_bytes: int | None = None
+    priority: Priority = Priority.CORE
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from portfolio_lab.errors import BannedError, RateLimitedError
@@ -35,6 +36,15 @@ WIDTH = 16
 
 BRIEF = 2.0
 """A closure that ends within so many seconds is waited for; a longer one is an error at once."""
+
+
+class Priority(IntEnum):
+    """Who goes first when the budget is short."""
+
+    CORE = 0
+    ORDERS = 1
+    HISTORY = 2
+    SLOW = 3
 
 
 @dataclass(frozen=True, slots=True)

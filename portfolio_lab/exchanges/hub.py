@@ -9,101 +9,31 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver
 
 from portfolio_lab.errors import VenueError, WalletRefusedError
 from portfolio_lab.exchanges import binance, okx
-from portfolio_lab.exchanges.binance import activity as binance_activity
-from portfolio_lab.exchanges.binance import portfolio as binance_portfolio
-from portfolio_lab.exchanges.binance import prices as binance_prices
+from portfolio_lab.exchanges.binance.reads import BinanceReads
 from portfolio_lab.exchanges.client import ClockOffset, Venue, VenueClient, named, open_exchange
 from portfolio_lab.exchanges.closures import Closures
 from portfolio_lab.exchanges.governor import Governor, Sleep
-from portfolio_lab.exchanges.okx import activity as okx_activity
-from portfolio_lab.exchanges.okx import portfolio as okx_portfolio
-from portfolio_lab.exchanges.okx import prices as okx_prices
+from portfolio_lab.exchanges.okx.reads import OkxReads
+from portfolio_lab.exchanges.reads import Reads
 from portfolio_lab.exchanges.session import Clock, SafeSession
-from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Credentials, Wallet
-from portfolio_lab.models.activity import CashFlow
+from portfolio_lab.models.accounts import KNOWN_WALLETS, VENUE_WALLETS, Account, Credentials, Identity, Wallet
+from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
 from portfolio_lab.models.prices import Quote
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class Reads(Protocol):
-    """What each venue can be asked for; every method raises only the VenueError family."""
-
-    async def time(self) -> datetime:
-        """Return the venue's clock."""
-
-    async def quotes(self) -> tuple[Quote, ...]:
-        """Return all prices."""
-
-    async def wallet(self, client: VenueClient, wallet: Wallet) -> WalletReading:
-        """Return one wallet."""
-
-    async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
-        """Return the resting orders of the wallets."""
-
-    async def cash_flows(self, client: VenueClient, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
-        """Return the flows of [since, until)."""
-
-
-class _Binance:
-    """Binance's reads, with the instruments that all accounts share."""
-
-    def __init__(self, client: VenueClient) -> None:
-        self._client = client
-        self._instruments = binance_prices.Instruments(client)
-
-    async def time(self) -> datetime:
-        return await binance_prices.fetch_time(self._client)
-
-    async def quotes(self) -> tuple[Quote, ...]:
-        return await binance_prices.fetch_quotes(self._client, self._instruments)
-
-    async def wallet(self, client: VenueClient, wallet: Wallet) -> WalletReading:
-        return await binance_portfolio.fetch_wallet(client, self._instruments, wallet)
-
-    async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
-        return await binance_activity.fetch_open_orders(client, self._instruments, wallets)
-
-    async def cash_flows(self, client: VenueClient, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
-        return await binance_activity.fetch_cash_flows(client, since=since, until=until)
-
-
-class _Okx:
-    """OKX's reads, with the instruments that all accounts share."""
-
-    def __init__(self, client: VenueClient) -> None:
-        self._client = client
-        self._instruments = okx_prices.Instruments(client)
-
-    async def time(self) -> datetime:
-        return await okx_prices.fetch_time(self._client)
-
-    async def quotes(self) -> tuple[Quote, ...]:
-        return await okx_prices.fetch_quotes(self._client)
-
-    async def wallet(self, client: VenueClient, wallet: Wallet) -> WalletReading:
-        return await okx_portfolio.fetch_wallet(client, self._instruments, wallet)
-
-    async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
-        if Wallet.TRADING not in wallets:
-            return ()
-        return await okx_activity.fetch_open_orders(client, self._instruments)
-
-    async def cash_flows(self, client: VenueClient, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
-        return await okx_activity.fetch_cash_flows(client, since=since, until=until)
-
-
 VENUES: dict[str, tuple[Venue, Callable[[VenueClient], Reads]]] = {
-    "binance": (binance.VENUE, _Binance),
-    "okx": (okx.VENUE, _Okx),
+    "binance": (binance.VENUE, BinanceReads),
+    "okx": (okx.VENUE, OkxReads),
 }
 """Every supported venue. Another venue is a package like `binance` and a line here."""
 
@@ -168,9 +98,28 @@ class AccountReader:
         """True while neither the account's configuration nor its key has changed."""
         return self.account == account and self._credentials == credentials
 
+    async def fetch_identity(self) -> Identity:
+        """Return who the account is at the venue, and what its key may do."""
+        with named(self.account.venue, "identity"):
+            return await self.market.reads.identity(self._client)
+
+    async def fetch_totals(self) -> VenueTotals:
+        """Return the venue's own totals, and which wallets the account does not have."""
+        with named(self.account.venue, "totals"):
+            return await self.market.reads.totals(self._client)
+
+    def streams(self) -> tuple[Stream, ...]:
+        """Return the streams of activity of this account, most precious first."""
+        return self.market.reads.streams(self.account.wallets or VENUE_WALLETS[self.account.venue])
+
+    async def fetch_step(self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]) -> ActivityStep:
+        """Take one bounded step along a stream; `cursor` is the text of the last one, "" at first."""
+        with named(self.account.venue, f"{stream} stream"):
+            return await self.market.reads.step(self._client, stream, cursor, now=now, assets=assets)
+
     async def fetch_wallet(self, wallet: Wallet) -> WalletReading:
         """Return one wallet; an empty wallet is a reading without rows."""
-        if wallet not in VENUE_WALLETS[self.account.venue]:
+        if wallet not in KNOWN_WALLETS[self.account.venue]:
             text = f"{self.account.venue} has no wallet {wallet.value}: correct `wallets` in lab.toml."
             raise WalletRefusedError(text, venue=self.account.venue)
         with named(self.account.venue, f"{wallet.value} wallet"):

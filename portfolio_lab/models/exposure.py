@@ -24,7 +24,8 @@ class Exposure:
 
     net = sum of nets; long and short are the sums of positive and of negative nets, both as
     magnitudes; gross = long + short (after netting spot against futures). `gross_share` is
-    gross / equity, None where equity is unknown or not positive.
+    gross / equity, None where equity is unknown or not positive. `opaque` is the value of bots
+    and copy trading, whose exposure nobody states: it is in none of the other figures.
     """
 
     currency: str
@@ -35,3 +36,4 @@ class Exposure:
     long: float
     short: float
     gross_share: float | None
+    opaque: float = 0.0

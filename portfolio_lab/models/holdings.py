@@ -8,6 +8,18 @@ from decimal import Decimal
 from enum import StrEnum
 
 from portfolio_lab.models.accounts import Wallet
+from portfolio_lab.models.prices import Quote
+
+
+class Holding(StrEnum):
+    """How a balance is known."""
+
+    HELD = "held"
+    """The venue states the asset and its quantity."""
+    LD_FALLBACK = "ld_fallback"
+    """A receipt for flexible savings, counted because the savings themselves were not read."""
+    OPAQUE = "opaque"
+    """Only a value is stated (a bot, copy trading): what is inside, and its exposure, is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +30,10 @@ class Balance:
     wallet, net of debt and interest; the *margin balance* in a margin wallet, so that
     `quantity == wallet_balance + unrealised_pnl` there (both are None in cash wallets).
     All in units of the asset; a debt is negative. `available` is as the venue states it,
-    None where it states nothing.
+    None where it states nothing. `pair` is the isolated-margin pair that holds it ("" elsewhere).
+    `components` are all parts that the venue stated, by our names and as magnitudes where the
+    name says a debt: "free", "locked", "freeze", "withdrawing", "borrowed", "interest",
+    "cash", "isolated_equity", "bots", "flexible", "collateral" ...
     """
 
     asset: str
@@ -26,6 +41,9 @@ class Balance:
     wallet_balance: Decimal | None = None
     unrealised_pnl: Decimal | None = None
     available: Decimal | None = None
+    pair: str = ""
+    holding: Holding = Holding.HELD
+    components: tuple[tuple[str, Decimal], ...] = ()
 
 
 class ContractKind(StrEnum):
@@ -44,7 +62,10 @@ class Position:
     `quantity` is signed base units (+ long, - short): contracts x contract size for linear
     contracts, contracts x contract size / mark for inverse ones. `unrealised_pnl` and the
     rest of the money are in `settle_asset`. `side` is the book it is kept in: "net", or
-    "long" / "short" in hedge mode.
+    "long" / "short" in hedge mode. An option's `quantity` is signed base units of its
+    underlying (+ bought, - written) and `mark_price` its premium in the settlement asset per base
+    unit; `delta` is change of premium per change of the underlying's price, for one unit bought
+    (calls > 0, puts < 0), None where the venue states none, and for everything else.
     """
 
     instrument: str
@@ -60,6 +81,7 @@ class Position:
     settle_asset: str
     leverage_setting: Decimal | None = None
     liquidation_price: Decimal | None = None
+    delta: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +119,17 @@ class AnswerMark:
 
 @dataclass(frozen=True, slots=True)
 class WalletReading:
-    """Everything that one wallet said in one cycle. An empty wallet is a reading without rows."""
+    """Everything that one wallet said in one cycle. An empty wallet is a reading without rows.
+
+    `ratios` are conversion ratios that the venue stated beside it (base WBETH, quote ETH): the
+    last resort for a wrapper coin that no market prices.
+    """
 
     wallet: Wallet
     balances: tuple[Balance, ...]
     positions: tuple[Position, ...] = ()
     answers: tuple[AnswerMark, ...] = field(default=())
+    ratios: tuple[Quote, ...] = ()
 
     @property
     def received_at(self) -> datetime:

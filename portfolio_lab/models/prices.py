@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,19 @@ class Quote:
     at: datetime
 
 
+class PriceKind(StrEnum):
+    """How a price was found, best first."""
+
+    IDENTITY = "identity"
+    MARKET = "market"
+    PEG = "peg"
+    """A pegged credit (BFUSD, LDUSDT ...) at the price of what it is pegged to, by a visible table."""
+    WRAPPER = "wrapper"
+    """A receipt (WBETH, LDBTC ...) at the price of what it wraps x the venue's ratio."""
+    SECOND_VENUE = "second_venue"
+    LAST_KNOWN = "last_known"
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """The price of one asset in the reporting currency, as used for a value.
@@ -35,3 +49,4 @@ class Price:
     source: str
     route: tuple[str, ...]
     at: datetime
+    kind: PriceKind = PriceKind.MARKET

@@ -20,16 +20,20 @@ class Grade(StrEnum):
     COMPLETE = "complete"
     STALE = "stale"
     UNPRICED = "unpriced"
+    SUSPECT = "suspect"
     PARTIAL = "partial"
     FAILED = "failed"
+    ABSENT = "absent"
 
 
 @dataclass(frozen=True, slots=True)
 class WalletState:
-    """One configured wallet in one cycle: its grade (ok, stale, failed, unpriced) and the reason.
+    """One configured wallet in one cycle: its grade and the reason.
 
-    `code` is the error's stable code ("" when ok), `reason` one clear sentence; `reading` is
-    None when the wallet failed.
+    Grades: ok, stale, failed, unpriced, suspect (read well, but not believed yet), absent (the
+    account has no such wallet: nothing is missing). `code` is the error's stable code ("" when
+    ok), `reason` one clear sentence; `reading` is None when the wallet failed or is absent.
+    `is_carried` is True where a slow wallet's last reading still holds, its quantities valued now.
     """
 
     account: Account
@@ -38,6 +42,7 @@ class WalletState:
     code: str
     reason: str
     reading: WalletReading | None
+    is_carried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,8 @@ class PortfolioSnapshot:
     """One user's whole book in one slot.
 
     `slot` is the time that was due, `at` when the last wallet had answered. `grade` is
-    complete (every configured wallet ok), stale, unpriced, partial (some wallet failed) or
-    failed (all failed). `equity.total` is None unless complete.
+    complete (every configured wallet ok or absent), stale, unpriced, suspect, partial (some
+    wallet failed) or failed (all failed). `equity.total` is None unless complete.
     """
 
     user: str

@@ -53,7 +53,7 @@ def _unknown(name: str, doc: str, kind: pa.DataType | None = None) -> pa.Field[A
 
 PORTFOLIO_SNAPSHOTS = Table(
     "portfolio_snapshots",
-    1,
+    2,
     ("user", "slot"),
     pa.schema(
         [
@@ -61,7 +61,7 @@ PORTFOLIO_SNAPSHOTS = Table(
             _SLOT,
             _field("at", INSTANT, "when the last wallet had answered"),
             _field("interval_seconds", pa.int32(), "cadence that was promised when this was taken"),
-            _field("grade", pa.string(), "complete, stale, unpriced, partial or failed"),
+            _field("grade", pa.string(), "complete, stale, unpriced, suspect, partial or failed"),
             _field("reason", pa.string(), "why it is not complete; empty when it is"),
             _field("wallets_ok", pa.int32(), "wallets that were read, fresh and priced"),
             _field("wallets_expected", pa.int32(), "wallets that are configured"),
@@ -75,13 +75,19 @@ PORTFOLIO_SNAPSHOTS = Table(
             _unknown("long_exposure", "sum of positive nets; null unless complete"),
             _unknown("short_exposure", "sum of negative nets, as a magnitude; null unless complete"),
             _KNOWN,
+            _unknown("opaque_value", "value of bots and copy trading, whose exposure is unknown; null unless complete"),
+            _unknown("wallets_absent", "configured wallets that the account does not have", pa.int32()),
+            _unknown(
+                "unpriced_share", "last known worth of what has no price now / last complete equity; null if none"
+            ),
         ]
     ),
+    latest=True,
 )
 
 WALLETS = Table(
     "wallets",
-    1,
+    2,
     ("user", "slot", "account", "wallet"),
     pa.schema(
         [
@@ -89,7 +95,7 @@ WALLETS = Table(
             _SLOT,
             _ACCOUNT,
             _WALLET,
-            _field("grade", pa.string(), "ok, stale, failed or unpriced"),
+            _field("grade", pa.string(), "ok, stale, failed, unpriced, suspect or absent"),
             _field("code", pa.string(), "stable code of the failure; empty when ok"),
             _field("reason", pa.string(), "one sentence on the failure; empty when ok"),
             _unknown("received_at", "when the oldest answer arrived; null when failed", INSTANT),
@@ -98,13 +104,17 @@ WALLETS = Table(
             _unknown("equity", "equity of the wallet; null unless ok"),
             _unknown("wallet_balance", "settled cash of the wallet; null unless ok"),
             _unknown("unrealised_pnl", "open positions' PnL inside the wallet; null unless ok"),
+            _unknown("age_seconds", "age of its oldest answer when the snapshot was taken; null when failed or absent"),
+            _unknown("is_carried", "true where a slow wallet's last reading still held", pa.bool_()),
+            _unknown("known_at", "when this row was written", INSTANT),
         ]
     ),
+    latest=True,
 )
 
 BALANCES = Table(
     "balances",
-    1,
+    2,
     ("user", "slot", "account", "wallet", "asset"),
     pa.schema(
         [
@@ -124,13 +134,16 @@ BALANCES = Table(
             _CURRENCY,
             _unknown("price", "price used for the value; null when unpriced"),
             _unknown("value", "quantity x price; null when unpriced"),
+            _unknown("pair", "isolated-margin pair that holds it; empty elsewhere", pa.string()),
+            _unknown("holding", "held, ld_fallback or opaque", pa.string()),
+            _unknown("components", "all parts that the venue stated, as JSON of decimal texts", pa.string()),
         ]
     ),
 )
 
 POSITIONS = Table(
     "positions",
-    1,
+    2,
     ("user", "slot", "account", "instrument", "side"),
     pa.schema(
         [
@@ -154,6 +167,7 @@ POSITIONS = Table(
             _CURRENCY,
             _unknown("exposure", "quantity x mark, signed; null when unpriced"),
             _unknown("unrealised_pnl", "open PnL in the reporting currency; null when unpriced"),
+            _unknown("delta", "an option's delta for one unit bought; null for everything else", AMOUNT),
         ]
     ),
 )
@@ -185,7 +199,7 @@ OPEN_ORDERS = Table(
 
 PRICES = Table(
     "prices",
-    1,
+    2,
     ("slot", "venue", "asset"),
     pa.schema(
         [
@@ -197,19 +211,20 @@ PRICES = Table(
             _field("source", pa.string(), "sources of its legs"),
             _field("route", pa.string(), "assets passed through, joined by '>'"),
             _field("priced_at", INSTANT, "time of the oldest leg; age = slot - priced_at"),
+            _unknown("kind", "market, peg, wrapper, second_venue or last_known", pa.string()),
         ]
     ),
 )
 
 CASH_FLOWS = Table(
     "cash_flows",
-    1,
+    2,
     ("user", "account", "kind", "flow_id"),
     pa.schema(
         [
             _USER,
             _ACCOUNT,
-            _field("kind", pa.string(), "deposit or withdrawal"),
+            _field("kind", pa.string(), "deposit, withdrawal, joined or left"),
             _field("flow_id", pa.string(), "the venue's id, unique within account and kind"),
             _field("at", INSTANT, "when the money crossed the border"),
             _field("asset", pa.string(), "asset code"),
@@ -219,6 +234,218 @@ CASH_FLOWS = Table(
             _CURRENCY,
             _unknown("price", "price at the flow's own time or the nearest known slot; null when unknown"),
             _unknown("value", "quantity x price; null when unknown"),
+            _KNOWN,
+            _unknown("scope", "external, or internal when its other end is an own account", pa.string()),
+            _unknown("pair_id", "what the two ends of an internal move share; null when external", pa.string()),
+            _unknown("network", "network it travelled on, as the venue names it", pa.string()),
+            _unknown("wallet", "wallet it arrived at or left; null where the venue does not tell", pa.string()),
+        ]
+    ),
+    latest=True,
+)
+
+TRANSFERS = Table(
+    "transfers",
+    1,
+    ("user", "account", "transfer_id"),
+    pa.schema(
+        [
+            _USER,
+            _ACCOUNT,
+            _field("transfer_id", pa.string(), "the venue's id, unique within the account"),
+            _field("at", INSTANT, "when it was made"),
+            _field("asset", pa.string(), "asset code"),
+            _field("quantity", AMOUNT, "units moved, never negative"),
+            _unknown("source", "wallet it left; null when outside this account", pa.string()),
+            _unknown("target", "wallet it reached; null when outside this account", pa.string()),
+            _field("counterparty", pa.string(), "the other account as the venue names it; empty within one account"),
+            _KNOWN,
+        ]
+    ),
+    latest=True,
+)
+
+FILLS = Table(
+    "fills",
+    1,
+    ("user", "account", "wallet", "instrument", "fill_id"),
+    pa.schema(
+        [
+            _USER,
+            _ACCOUNT,
+            _WALLET,
+            _field("instrument", pa.string(), "the venue's own name of the instrument"),
+            _field("fill_id", pa.string(), "the venue's id of the trade"),
+            _field("order_id", pa.string(), "the venue's id of the order"),
+            _field("at", INSTANT, "when it traded"),
+            _field("underlying", pa.string(), "asset that the instrument follows"),
+            _field("side", pa.string(), "buy or sell"),
+            _field("position_side", pa.string(), "book of the position: net, long or short"),
+            _field("quantity", AMOUNT, "base units, never negative"),
+            _field("price", AMOUNT, "quote per base"),
+            _field("fee", AMOUNT, "- paid, + rebate, in fee_asset"),
+            _field("fee_asset", pa.string(), "asset of the fee"),
+            _unknown("realised_pnl", "PnL that it realised, in settle_asset; null where the venue states none", AMOUNT),
+            _field("settle_asset", pa.string(), "asset in which the instrument settles; empty in spot"),
+            _field("is_maker", pa.bool_(), "true when our order rested"),
+            _KNOWN,
+        ]
+    ),
+    latest=True,
+)
+
+INCOME = Table(
+    "income",
+    1,
+    ("user", "account", "kind", "income_id"),
+    pa.schema(
+        [
+            _USER,
+            _ACCOUNT,
+            _field(
+                "kind", pa.string(), "funding, realised_pnl, commission, interest ... (models.activity.INCOME_KINDS)"
+            ),
+            _field("income_id", pa.string(), "id of the row, unique within account and kind"),
+            _field("at", INSTANT, "when it was booked"),
+            _field("venue_kind", pa.string(), "the venue's own word for it"),
+            _unknown("wallet", "wallet it was booked in; null where the venue does not tell", pa.string()),
+            _field("asset", pa.string(), "asset code"),
+            _field("quantity", AMOUNT, "+ received, - paid"),
+            _field("instrument", pa.string(), "instrument it belongs to; empty when none"),
+            _field("reference", pa.string(), "what rows of one event share; empty when none"),
+            _field("is_promotion", pa.bool_(), "true for gifts and trial funds, which no trading earned"),
+            _KNOWN,
+        ]
+    ),
+    latest=True,
+)
+
+CURSORS = Table(
+    "cursors",
+    1,
+    ("user", "account", "stream"),
+    pa.schema(
+        [
+            _USER,
+            _ACCOUNT,
+            _field("stream", pa.string(), "stream of activity"),
+            _field("at", INSTANT, "when the step was taken"),
+            _field("cursor", pa.string(), "where the next step continues: opaque JSON"),
+            _unknown("known_since", "everything from here on has been read", INSTANT),
+            _unknown("known_until", "everything before here has been read", INSTANT),
+            _field("is_backfilled", pa.bool_(), "true when the old end has reached what the venue keeps"),
+            _field("progress", pa.float64(), "share of the backfill that is done, 0 to 1"),
+            _KNOWN,
+        ]
+    ),
+    latest=True,
+)
+
+RESTATEMENTS = Table(
+    "restatements",
+    1,
+    ("user", "account", "table", "row_id", "known_at"),
+    pa.schema(
+        [
+            _USER,
+            _ACCOUNT,
+            _field("table", pa.string(), "table whose past changed"),
+            _field("row_id", pa.string(), "id of the row in that table"),
+            _field("at", INSTANT, "the time that the row is about"),
+            _field("reason", pa.string(), "late: reported after its time had been read; changed; confirmed"),
+            _field("detail", pa.string(), "what it said before, as JSON; empty when there was nothing"),
+            _KNOWN,
+        ]
+    ),
+)
+
+ATTESTATIONS = Table(
+    "attestations",
+    1,
+    ("user", "slot", "account", "scope"),
+    pa.schema(
+        [
+            _USER,
+            _SLOT,
+            _ACCOUNT,
+            _field("scope", pa.string(), "wallet, total, or the venue's own name of a wallet that we do not know"),
+            _CURRENCY,
+            _unknown("ours", "our equity of the scope; null when it was not known"),
+            _unknown("theirs", "the venue's own figure; null when it cannot be priced"),
+            _unknown("difference", "ours - theirs; null when either is unknown"),
+            _unknown("share", "|difference| / the account's equity, a fraction; null when unknown"),
+            _field("verdict", pa.string(), "agrees, differs, unknown_wallet or not_compared"),
+            _field("reason", pa.string(), "one sentence; empty when it agrees"),
+            _unknown("answers", "SHA-256 of the raw answers by endpoint, as JSON", pa.string()),
+            _KNOWN,
+        ]
+    ),
+)
+
+SUSPICIONS = Table(
+    "suspicions",
+    1,
+    ("user", "account", "wallet", "asset", "first_slot"),
+    pa.schema(
+        [
+            _USER,
+            _ACCOUNT,
+            _WALLET,
+            _field("asset", pa.string(), "asset code"),
+            _field("first_slot", INSTANT, "slot at which it was first seen"),
+            _field("slot", INSTANT, "slot at which it was last seen"),
+            _field("kind", pa.string(), "vanished or jumped"),
+            _field("before", AMOUNT, "quantity in the last complete snapshot"),
+            _field("seen", AMOUNT, "quantity that was stated instead"),
+            _field("sightings", pa.int32(), "how often in a row it was seen"),
+            _field("state", pa.string(), "pending, confirmed, explained or withdrawn"),
+            _field("reason", pa.string(), "what decided it"),
+            _KNOWN,
+        ]
+    ),
+    latest=True,
+)
+
+ESTIMATED_EQUITY = Table(
+    "estimated_equity",
+    1,
+    ("user", "account", "wallet", "day", "asset"),
+    pa.schema(
+        [
+            _USER,
+            _ACCOUNT,
+            _WALLET,
+            _field("day", pa.date32(), "UTC day at whose end it stood so"),
+            _field("asset", pa.string(), "asset code"),
+            _field("quantity", AMOUNT, "units, as the venue still tells"),
+            _CURRENCY,
+            _unknown("price", "reporting currency per unit at that day; null when unknown"),
+            _unknown("value", "quantity x price; null when unknown"),
+            _field("source", pa.string(), "backfill: which of the venue's records it comes from"),
+            _KNOWN,
+        ]
+    ),
+    latest=True,
+)
+
+ACCOUNTS = Table(
+    "accounts",
+    1,
+    ("user", "account"),
+    pa.schema(
+        [
+            _USER,
+            _ACCOUNT,
+            _field("at", INSTANT, "when the venue was asked"),
+            _field("uid", pa.string(), "the venue's id of the account"),
+            _field("main_uid", pa.string(), "the venue's id of its master; empty when it is the master"),
+            _field("mode", pa.string(), "how the venue keeps it: spot, futures, multi_currency, portfolio_margin"),
+            _field("is_read_only", pa.bool_(), "true when the key can do nothing but read"),
+            _unknown(
+                "is_ip_bound", "true when the key works from listed addresses only; null when unknown", pa.bool_()
+            ),
+            _field("first_slot", INSTANT, "slot of its first complete reading"),
+            _field("is_attested", pa.bool_(), "false for a venue whose answers have no strict shape"),
             _KNOWN,
         ]
     ),
@@ -283,6 +510,15 @@ TABLES: dict[str, Table] = {
         OPEN_ORDERS,
         PRICES,
         CASH_FLOWS,
+        TRANSFERS,
+        FILLS,
+        INCOME,
+        CURSORS,
+        RESTATEMENTS,
+        ATTESTATIONS,
+        SUSPICIONS,
+        ESTIMATED_EQUITY,
+        ACCOUNTS,
         USERS_PORTFOLIO_STATE,
         PERFORMANCE_HISTORY,
     )

@@ -1,0 +1,49 @@
+"""Binance's reads, with the instruments that all accounts share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from portfolio_lab.exchanges.binance import activity, portfolio, prices
+from portfolio_lab.exchanges.client import VenueClient
+from portfolio_lab.models.accounts import Identity, Wallet
+from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
+from portfolio_lab.models.holdings import OpenOrder, WalletReading
+from portfolio_lab.models.prices import Quote
+
+
+class BinanceReads:
+    """Binance's reads, with the instruments that all accounts share."""
+
+    def __init__(self, client: VenueClient) -> None:
+        self._client = client
+        self._instruments = prices.Instruments(client)
+
+    async def time(self) -> datetime:
+        return await prices.fetch_time(self._client)
+
+    async def quotes(self) -> tuple[Quote, ...]:
+        return await prices.fetch_quotes(self._client, self._instruments)
+
+    async def wallet(self, client: VenueClient, wallet: Wallet) -> WalletReading:
+        return await portfolio.fetch_wallet(client, self._instruments, wallet)
+
+    async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
+        return await activity.fetch_open_orders(client, self._instruments, wallets)
+
+    async def cash_flows(self, client: VenueClient, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
+        return await activity.fetch_cash_flows(client, since=since, until=until)
+
+    async def identity(self, client: VenueClient) -> Identity:
+        raise NotImplementedError
+
+    async def totals(self, client: VenueClient) -> VenueTotals:
+        raise NotImplementedError
+
+    def streams(self, wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
+        return ()
+
+    async def step(
+        self, client: VenueClient, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]
+    ) -> ActivityStep:
+        raise NotImplementedError
