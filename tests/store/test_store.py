@@ -157,7 +157,7 @@ def test_files_are_plain_parquet_with_their_schema_version(store: Store, rows: M
     [path] = store.files("balances")
     assert path.parent == store.root / "hot" / "balances" / "day=2026-11-20"
     file = pq.ParquetFile(path)
-    assert file.metadata.metadata[b"portfolio_lab.schema_version"] == b"1"
+    assert file.metadata.metadata[b"portfolio_lab.schema_version"] == str(TABLES["balances"].version).encode()
     assert file.metadata.row_group(0).column(0).compression == "ZSTD"
     assert pd.read_parquet(path)["quantity"].tolist()[2] == Decimal("2.000000000000000001")
 
@@ -208,7 +208,7 @@ def test_a_column_that_came_later_reads_as_null(store: Store, rows: ModuleType) 
     later.commit({table.name: new_rows}, slot=SLOT + MINUTE, writer="w", sync_id="one")
     assert later.read(table.name)["margin_ratio"].to_pylist() == [None, 0.25]
     assert later.read(table.name, columns=["margin_ratio"])["margin_ratio"].null_count == 1
-    with pytest.raises(StoreError, match=r"schema version 2.*knows 1.*Upgrade"):
+    with pytest.raises(StoreError, match=rf"schema version {table.version + 1}.*knows {table.version}.*Upgrade"):
         Store.open(store.root).read(table.name)
 
 
