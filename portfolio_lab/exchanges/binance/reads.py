@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from portfolio_lab.exchanges.binance import activity, portfolio, prices
+from portfolio_lab.exchanges.binance import activity, orders, portfolio, prices
 from portfolio_lab.exchanges.client import VenueClient
 from portfolio_lab.models.accounts import Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
@@ -29,7 +29,7 @@ class BinanceReads:
         return await portfolio.fetch_wallet(client, self._instruments, wallet)
 
     async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
-        return await activity.fetch_open_orders(client, self._instruments, wallets)
+        return await orders.fetch_open_orders(client, self._instruments, wallets)
 
     async def cash_flows(self, client: VenueClient, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
         return await activity.fetch_cash_flows(client, since=since, until=until)
