@@ -6,6 +6,8 @@ The quantity that counts is the one whose price moves the book:
     linear contract      signed base units
     inverse contract     signed contracts x contract size / mark, in base units
     COIN-M coin          margin balance + sum of the inverse contracts (not the wallet balance)
+    option               signed base units x the venue's delta
+    bot, copy trading    unknown: its value is told apart (`opaque`) and is in no other figure
 
 Stablecoins and fiat count as 0 here; they are part of the allocation instead. Which price:
 an instrument's own value (`gross_instrument`, `position_exposure`) uses its own price - the
@@ -22,10 +24,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from portfolio_lab.engines.equity import Prices
+from portfolio_lab.engines.equity import Prices, balance_value
+from portfolio_lab.engines.pegs import underlying_of
 from portfolio_lab.models.accounts import Account
 from portfolio_lab.models.exposure import Exposure, UnderlyingExposure
-from portfolio_lab.models.holdings import Balance, ContractKind, Position, WalletReading
+from portfolio_lab.models.holdings import Balance, ContractKind, Holding, Position, WalletReading
 
 STABLECOINS = frozenset(
     [
@@ -43,11 +46,6 @@ STABLECOINS = frozenset(
         "PYUSD",
         "RLUSD",
         "XUSD",
-        "BFUSD",
-        "RWUSD",
-        "BNFCR",
-        "LDUSDT",
-        "LDUSDC",
         "EURI",
         "AEUR",
         "EURC",
@@ -84,8 +82,6 @@ FIAT = frozenset(
         "IDR",
     ]
 )
-STAKED = {"WBETH": "ETH", "BETH": "ETH", "LDETH": "ETH", "LDBTC": "BTC", "BNSOL": "SOL"}
-"""Receipts that follow another asset; their ratio to it is the ratio of the two prices."""
 
 
 @dataclass(slots=True)
@@ -137,6 +133,7 @@ def book_exposure(
         long=long,
         short=short,
         gross_share=share(gross, equity),
+        opaque=_opaque(readings, prices_by_venue),
     )
 
 
@@ -144,10 +141,18 @@ def position_exposure(position: Position, prices: Prices, *, currency: str) -> f
     """Signed exposure of one position at its own mark: + long, - short; None when unpriced.
 
     Linear: quantity x mark x price of the settlement asset. Inverse: quantity x mark x price
-    of USD. An option's exposure needs its delta, which is not kept: None.
+    of USD. Option: quantity x delta x price of the underlying; None where the venue states no delta.
     """
     price = mark_price(position, prices, currency=currency)
-    return None if price is None else float(position.quantity) * price
+    quantity = exposed_quantity(position)
+    return None if price is None or quantity is None else float(quantity) * price
+
+
+def exposed_quantity(position: Position) -> Decimal | None:
+    """Signed base units whose price moves the book: an option's are weighted by its delta; None without one."""
+    if position.kind is not ContractKind.OPTION:
+        return position.quantity
+    return None if position.delta is None else position.quantity * position.delta
 
 
 def position_pnl(position: Position, prices: Prices) -> float | None:
@@ -159,9 +164,12 @@ def position_pnl(position: Position, prices: Prices) -> float | None:
 
 
 def mark_price(position: Position, prices: Prices, *, currency: str) -> float | None:
-    """The position's mark in the reporting currency per base unit; None when it cannot be converted."""
+    """What one base unit is worth to the position, in the reporting currency; None when it cannot be converted.
+
+    The position's own mark; for an option, whose mark is a premium, the price of its underlying.
+    """
     if position.kind is ContractKind.OPTION:
-        return None
+        return _price(prices, position.underlying)
     quote = "USD" if position.kind is ContractKind.INVERSE else position.settle_asset
     rate = 1.0 if quote == currency else _price(prices, quote)
     return None if rate is None else float(position.mark_price) * rate
@@ -175,8 +183,9 @@ def share(amount: float, equity: float | None) -> float | None:
 
 
 def is_exposed(asset: str) -> bool:
-    """Whether holding the asset is a bet on a price: False for stablecoins and fiat."""
-    return asset not in STABLECOINS and asset not in FIAT
+    """Whether holding the asset is a bet on a price: False for stablecoins, fiat and what is pegged to them."""
+    underlying = underlying_of(asset)
+    return underlying not in STABLECOINS and underlying not in FIAT
 
 
 def _price(prices: Prices, asset: str) -> float | None:
@@ -191,7 +200,7 @@ def _lines(
     for account, reading in readings:
         prices = prices_by_venue.get(account.venue, {})
         for balance in reading.balances:
-            if balance.quantity and is_exposed(balance.asset):
+            if balance.quantity and balance.holding is not Holding.OPAQUE and is_exposed(balance.asset):
                 _add_balance(lines, balance, account.venue, prices)
         for position in reading.positions:
             if position.quantity and position.kind is not ContractKind.MARGIN:
@@ -200,7 +209,7 @@ def _lines(
 
 
 def _add_balance(lines: dict[str, _Line], balance: Balance, venue: str, prices: Prices) -> None:
-    underlying = STAKED.get(balance.asset, balance.asset)
+    underlying = underlying_of(balance.asset)
     own, followed = _price(prices, balance.asset), _price(prices, underlying)
     line = lines[underlying]
     if followed is not None:
@@ -216,14 +225,25 @@ def _add_balance(lines: dict[str, _Line], balance: Balance, venue: str, prices: 
 def _add_position(lines: dict[str, _Line], position: Position, venue: str, prices: Prices, currency: str) -> None:
     line = lines[position.underlying]
     spot, mark = _price(prices, position.underlying), mark_price(position, prices, currency=currency)
+    quantity = exposed_quantity(position)
     if spot is not None:
         line.prices[0, venue] = spot
-    if mark is None:
+    if mark is None or quantity is None:
         line.instruments.append(math.nan)
         return
     line.prices.setdefault((1, position.instrument), mark)
-    line.quantity += position.quantity
-    line.instruments.append(abs(float(position.quantity) * mark))
+    line.quantity += quantity
+    line.instruments.append(abs(float(quantity) * mark))
+
+
+def _opaque(readings: Sequence[tuple[Account, WalletReading]], prices_by_venue: Mapping[str, Prices]) -> float:
+    values = [
+        balance_value(balance, prices_by_venue.get(account.venue, {}))
+        for account, reading in readings
+        for balance in reading.balances
+        if balance.holding is Holding.OPAQUE
+    ]
+    return math.nan if None in values else math.fsum(value for value in values if value is not None)
 
 
 def _net(underlying: str, line: _Line) -> UnderlyingExposure:

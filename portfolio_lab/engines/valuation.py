@@ -17,9 +17,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from itertools import pairwise, permutations
 
-from portfolio_lab.models.prices import Price, Quote
+from portfolio_lab.models.prices import Price, PriceKind, Quote
 
-BRIDGES = ("USDT", "USDC", "BTC", "USD")
+BRIDGES = ("USDT", "USDC", "BTC", "USD", "EUR")
 """Assets that a route may pass through, best first."""
 
 _PRECISION = 40
@@ -66,7 +66,7 @@ def price_assets(
     unpriced: dict[str, str] = {}
     for asset in dict.fromkeys(assets):
         if asset == currency:
-            prices[asset] = Price(asset, currency, 1.0, "identity", (currency,), at)
+            prices[asset] = Price(asset, currency, 1.0, "identity", (currency,), at, PriceKind.IDENTITY)
         elif route := _best_route(fresh, asset, currency):
             prices[asset] = _price(route, currency)
         else:
