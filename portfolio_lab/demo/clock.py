@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 BOOK_STEP_MS = 5_000
 
 
 def _real() -> int:
     return time.time_ns() // 1_000_000
+
+
+def read_instant(text: str) -> datetime:
+    """An aware instant from ISO text; a text without a zone means UTC."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 class DemoClock:

@@ -7,6 +7,7 @@ GET    /_demo/truth     ?user=&account=venue:label&at=&since=   (account: all wh
 POST   /_demo/faults    one fault, see `Fault`;   GET lists them, DELETE clears all
 POST   /_demo/keys      {"user", "account", "revoked": true | false | null, "permissions": [...]}
 POST   /_demo/grants    {"user", "account", "wallet", "asset", "quantity"}
+POST   /_demo/late      rows that a history tells later, see `late`;   GET lists, DELETE clears
 GET    /_demo/requests  how often each path was asked for;   DELETE counts anew
 """
 
@@ -14,15 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from portfolio_lab.demo.clock import read_instant
 from portfolio_lab.demo.exchange import DemoAccount
 from portfolio_lab.demo.instruments import COINS, STABLECOINS
+from portfolio_lab.demo.late import add_late, clear_late, show_late
 from portfolio_lab.demo.market import instant, milliseconds
 from portfolio_lab.demo.truth import account_truth, flows_truth, pnl_truth
 from portfolio_lab.models.accounts import Wallet
@@ -54,7 +56,7 @@ async def _show_clock(demo: DemoExchange, _: web.Request) -> Any:
 async def _set_clock(demo: DemoExchange, request: web.Request) -> Any:
     wanted = await request.json()
     if "now" in wanted:
-        demo.set_clock(_read_instant(wanted["now"]))
+        demo.set_clock(read_instant(wanted["now"]))
     elif wanted.get("mode") == "live":
         demo.exchange.clock.run(real=bool(wanted.get("real")))
     else:
@@ -69,11 +71,11 @@ async def _users(demo: DemoExchange, _: web.Request) -> Any:
 
 async def _truth(demo: DemoExchange, request: web.Request) -> Any:
     query = request.query
-    at = milliseconds(_read_instant(query["at"])) if query.get("at") else demo.exchange.clock.book()
+    at = milliseconds(read_instant(query["at"])) if query.get("at") else demo.exchange.clock.book()
     if at > demo.exchange.clock.book():
         msg = "the truth of the future is not told: `at` lies after the book clock"
         raise ValueError(msg)
-    since = milliseconds(_read_instant(query["since"])) if query.get("since") else None
+    since = milliseconds(read_instant(query["since"])) if query.get("since") else None
     chosen = [
         one
         for one in demo.exchange.accounts
@@ -131,6 +133,9 @@ _DOORS: dict[tuple[str, str], Door] = {
     ("DELETE", "faults"): _clear_faults,
     ("POST", "keys"): _set_key,
     ("POST", "grants"): _grant,
+    ("GET", "late"): show_late,
+    ("POST", "late"): add_late,
+    ("DELETE", "late"): clear_late,
     ("GET", "requests"): _show_requests,
     ("DELETE", "requests"): _clear_requests,
 }
@@ -187,12 +192,6 @@ def _plain(fact: Any) -> Any:
     if isinstance(fact, (list, tuple)):
         return [_plain(one) for one in fact]
     return format(fact, "f") if isinstance(fact, Decimal) else fact
-
-
-def _read_instant(text: str) -> datetime:
-    """An aware instant; a text without a zone means UTC."""
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _iso(at: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from portfolio_lab.demo.book import Book, View
 from portfolio_lab.demo.clock import DemoClock
+from portfolio_lab.demo.late import LateRows
 from portfolio_lab.demo.market import Market
 from portfolio_lab.demo.story import Story
 from portfolio_lab.models.accounts import Account, Credentials, Wallet
@@ -22,7 +23,8 @@ class DemoAccount:
 
     `revoked` is True while its key is refused. `opened` are the wallets that exist at the
     venue; asking for another is refused the way the venue refuses it. `permissions` are
-    names of what the key may do besides reading (none unless a test says so).
+    names of what the key may do besides reading (none unless a test says so). `late` are rows
+    that its histories hold back.
     """
 
     account: Account
@@ -34,6 +36,7 @@ class DemoAccount:
     revoked_from: int | None = None
     revoked_by_control: bool | None = None
     permissions: tuple[str, ...] = field(default=())
+    late: list[LateRows] = field(default_factory=list)
 
     def revoked(self, now: int) -> bool:
         """True while the key is refused at book time `now`; control overrides the story."""
