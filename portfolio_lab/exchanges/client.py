@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -75,7 +75,8 @@ class Venue:
     """What differs between venues on the wire.
 
     `refusal` returns the error that an answer means, None when it is a result. `used_weight`
-    returns the weight that an answer says was used, None when it says nothing.
+    returns the weight that an answer says was used, None when it says nothing. `regions` are
+    other hosts by `Account.region`.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Venue:
     endpoints: tuple[Endpoint, ...]
     refusal: Callable[[Answer, Any], VenueError | None]
     used_weight: Callable[[Endpoint, Mapping[str, str]], int | None]
+    regions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def address(self, endpoint: Endpoint, base_url: str | None) -> str:
         """Return scheme, host and path of an endpoint; `base_url` replaces all hosts."""

@@ -24,6 +24,7 @@ from portfolio_lab.exchanges.client import refusal_by_status, retry_after
 from portfolio_lab.exchanges.session import Answer
 
 _KEY = "The key is unknown, revoked, wrong or barred from this address: check it at the venue, then store it anew."
+_UNKNOWN_HERE = "The key is unknown here: was it revoked, or is it of another region (set `region` to \"eea\" or \"us\")?"
 _CLOCK = "Our time stamp was refused, also after the offset was measured anew: set this machine's clock."
 _WALLET = "The key may not read this wallet, or the wallet was never opened."
 _BUSY = "The venue is too busy to answer."
@@ -51,7 +52,8 @@ BINANCE = _table(
 """Binance's codes."""
 
 OKX = _table(
-    (CredentialsError, _KEY, "50100 50101 50103 50104 50105 50106 50107 50110 50111 50113 50114 50119"),
+    (CredentialsError, _KEY, "50100 50101 50103 50104 50105 50106 50107 50110 50111 50113 50114"),
+    (CredentialsError, _UNKNOWN_HERE, "50119"),
     (ClockSkewError, _CLOCK, "50102 50112"),
     (RateLimitedError, _RATE, "50011 50061"),
     (WalletRefusedError, _WALLET, "50030 50035 50120"),
