@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import TypeVar
 
 from portfolio_lab.errors import AnswerShapeError
-from portfolio_lab.exchanges import binance, payloads
-from portfolio_lab.exchanges.binance import shapes
+from portfolio_lab.exchanges import payloads
+from portfolio_lab.exchanges.binance import history_endpoints, shapes
 from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.models.activity import CashFlow
 
@@ -37,10 +37,10 @@ async def fetch_cash_flows(client: VenueClient, *, since: datetime, until: datet
     """
     flows: dict[tuple[str, str], CashFlow] = {}
     for start, end in _windows(since - UNDER_WAY, until):
-        async for deposit in _pages(client, binance.DEPOSITS, shapes.Deposit, start, end):
+        async for deposit in _pages(client, history_endpoints.DEPOSITS, shapes.Deposit, start, end):
             if deposit.status in DEPOSITED:
                 flows["deposit", deposit.id] = _deposit(deposit)
-        async for withdrawal in _pages(client, binance.WITHDRAWALS, shapes.Withdrawal, start, end):
+        async for withdrawal in _pages(client, history_endpoints.WITHDRAWALS, shapes.Withdrawal, start, end):
             if withdrawal.status in WITHDRAWN:
                 flows["withdrawal", withdrawal.id] = _withdrawal(withdrawal)
     inside = (flow for flow in flows.values() if since <= flow.at < until)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from portfolio_lab.errors import AnswerShapeError
-from portfolio_lab.exchanges import binance, payloads
-from portfolio_lab.exchanges.binance import shapes
+from portfolio_lab.exchanges import payloads
+from portfolio_lab.exchanges.binance import endpoints, shapes
 from portfolio_lab.exchanges.binance.prices import Instrument, Instruments
 from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.models.accounts import Wallet
@@ -21,15 +21,15 @@ async def fetch_open_orders(
     """Return the resting orders of the named wallets; those that wait for a trigger included."""
     orders: list[OpenOrder] = []
     if Wallet.SPOT in wallets:
-        rows, _ = await client.ask(binance.SPOT_ORDERS, list[shapes.SpotOrder])
+        rows, _ = await client.ask(endpoints.SPOT_ORDERS, list[shapes.SpotOrder])
         orders += [_order(row, await instruments.one(Wallet.SPOT, row.symbol), Wallet.SPOT) for row in rows]
     if Wallet.USD_M in wallets:
         orders += await _futures_orders(
-            client, instruments, Wallet.USD_M, binance.USD_M_ORDERS, binance.USD_M_ALGO_ORDERS
+            client, instruments, Wallet.USD_M, endpoints.USD_M_ORDERS, endpoints.USD_M_ALGO_ORDERS
         )
     if Wallet.COIN_M in wallets:
         orders += await _futures_orders(
-            client, instruments, Wallet.COIN_M, binance.COIN_M_ORDERS, binance.COIN_M_ALGO_ORDERS
+            client, instruments, Wallet.COIN_M, endpoints.COIN_M_ORDERS, endpoints.COIN_M_ALGO_ORDERS
         )
     return tuple(orders)
 

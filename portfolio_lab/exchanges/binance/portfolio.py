@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import TypeVar
 
 from portfolio_lab.errors import AnswerShapeError
-from portfolio_lab.exchanges import binance, payloads
-from portfolio_lab.exchanges.binance import shapes
+from portfolio_lab.exchanges import payloads
+from portfolio_lab.exchanges.binance import endpoints, shapes
 from portfolio_lab.exchanges.binance.prices import Instrument, Instruments
 from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.models.accounts import Wallet
@@ -31,7 +31,7 @@ async def fetch_wallet(client: VenueClient, instruments: Instruments, wallet: Wa
     if wallet is Wallet.SPOT:
         return await _spot(client)
     if wallet is Wallet.FUNDING:
-        rows, mark = await client.ask(binance.FUNDING_ASSETS, list[shapes.AssetRow], {"needBtcValuation": "false"})
+        rows, mark = await client.ask(endpoints.FUNDING_ASSETS, list[shapes.AssetRow], {"needBtcValuation": "false"})
         return WalletReading(wallet, _cash_balances(rows), answers=(mark,))
     if wallet is Wallet.USD_M:
         return await _usd_m(client, instruments)
@@ -43,10 +43,10 @@ async def fetch_wallet(client: VenueClient, instruments: Instruments, wallet: Wa
 
 async def _spot(client: VenueClient) -> WalletReading:
     """Read spot; an empty list is believed only when the account answer, which lists every coin, agrees."""
-    rows, mark = await client.ask(binance.SPOT_ASSETS, list[shapes.AssetRow], {"needBtcValuation": "false"})
+    rows, mark = await client.ask(endpoints.SPOT_ASSETS, list[shapes.AssetRow], {"needBtcValuation": "false"})
     if rows:
         return WalletReading(Wallet.SPOT, _cash_balances(rows), answers=(mark,))
-    account, second = await client.ask(binance.SPOT_ACCOUNT, shapes.SpotAccount)
+    account, second = await client.ask(endpoints.SPOT_ACCOUNT, shapes.SpotAccount)
     payloads.each_once((row.asset for row in account.balances), "balances")
     for row in account.balances:
         path = f"balances[{payloads.asset_code(row.asset, 'balances.asset')}]"
@@ -74,19 +74,19 @@ def _cash_balance(row: shapes.AssetRow) -> Balance:
 
 
 async def _usd_m(client: VenueClient, instruments: Instruments) -> WalletReading:
-    account, mark = await client.ask(binance.USD_M_ACCOUNT, shapes.FuturesAccount)
-    rows, second = await client.ask(binance.USD_M_POSITIONS, list[shapes.UsdMPosition])
+    account, mark = await client.ask(endpoints.USD_M_ACCOUNT, shapes.FuturesAccount)
+    rows, second = await client.ask(endpoints.USD_M_POSITIONS, list[shapes.UsdMPosition])
     open_rows = _open_rows(rows)
-    _refuse_lost_positions(account, open_rows, binance.USD_M_POSITIONS)
+    _refuse_lost_positions(account, open_rows, endpoints.USD_M_POSITIONS)
     positions = [_usd_m_position(row, await instruments.one(Wallet.USD_M, row.symbol)) for row in open_rows]
     return _futures_reading(Wallet.USD_M, account, positions, (mark, second))
 
 
 async def _coin_m(client: VenueClient, instruments: Instruments) -> WalletReading:
-    account, mark = await client.ask(binance.COIN_M_ACCOUNT, shapes.FuturesAccount)
-    rows, second = await client.ask(binance.COIN_M_POSITIONS, list[shapes.CoinMPosition])
+    account, mark = await client.ask(endpoints.COIN_M_ACCOUNT, shapes.FuturesAccount)
+    rows, second = await client.ask(endpoints.COIN_M_POSITIONS, list[shapes.CoinMPosition])
     open_rows = _open_rows(rows)
-    _refuse_lost_positions(account, open_rows, binance.COIN_M_POSITIONS)
+    _refuse_lost_positions(account, open_rows, endpoints.COIN_M_POSITIONS)
     positions = [_coin_m_position(row, await instruments.one(Wallet.COIN_M, row.symbol)) for row in open_rows]
     return _futures_reading(Wallet.COIN_M, account, positions, (mark, second))
 

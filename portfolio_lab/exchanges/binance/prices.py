@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from portfolio_lab.errors import AnswerShapeError
-from portfolio_lab.exchanges import binance, payloads
-from portfolio_lab.exchanges.binance import shapes
+from portfolio_lab.exchanges import payloads
+from portfolio_lab.exchanges.binance import endpoints, shapes
 from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.exchanges.listing import Listing
 from portfolio_lab.models.accounts import Wallet
@@ -58,7 +58,7 @@ class Instruments:
         return await self._listings[Wallet.SPOT].all()
 
     async def _spot(self) -> dict[str, Instrument]:
-        endpoint = binance.SPOT_INSTRUMENTS
+        endpoint = endpoints.SPOT_INSTRUMENTS
         answer, _ = await self._client.ask(endpoint, shapes.SpotInstruments, {"showPermissionSets": "false"})
         return {
             row.symbol: Instrument(row.symbol, row.baseAsset, row.quoteAsset, row.quoteAsset, ONE)
@@ -66,14 +66,14 @@ class Instruments:
         }
 
     async def _usd_m(self) -> dict[str, Instrument]:
-        answer, _ = await self._client.ask(binance.USD_M_INSTRUMENTS, shapes.UsdMInstruments)
+        answer, _ = await self._client.ask(endpoints.USD_M_INSTRUMENTS, shapes.UsdMInstruments)
         return {
             row.symbol: Instrument(row.symbol, row.baseAsset, row.quoteAsset, row.marginAsset, ONE)
             for row in answer.symbols
         }
 
     async def _coin_m(self) -> dict[str, Instrument]:
-        answer, _ = await self._client.ask(binance.COIN_M_INSTRUMENTS, shapes.CoinMInstruments)
+        answer, _ = await self._client.ask(endpoints.COIN_M_INSTRUMENTS, shapes.CoinMInstruments)
         return {row.symbol: _coin_m_instrument(row) for row in answer.symbols}
 
 
@@ -84,7 +84,7 @@ def _coin_m_instrument(row: shapes.CoinMInstrument) -> Instrument:
 
 async def fetch_time(client: VenueClient) -> datetime:
     """Return Binance's clock."""
-    answer, _ = await client.ask(binance.SPOT_TIME, shapes.Time)
+    answer, _ = await client.ask(endpoints.SPOT_TIME, shapes.Time)
     return payloads.instant(answer.serverTime, "serverTime")
 
 
@@ -93,8 +93,8 @@ async def fetch_quotes(client: VenueClient, instruments: Instruments) -> tuple[Q
 
     Symbols without a trade (price 0) or not listed are left out: such assets stay unpriced.
     """
-    rows, mark = await client.ask(binance.SPOT_PRICES, list[shapes.SpotPrice])
-    _refuse_empty(rows, binance.SPOT_PRICES)
+    rows, mark = await client.ask(endpoints.SPOT_PRICES, list[shapes.SpotPrice])
+    _refuse_empty(rows, endpoints.SPOT_PRICES)
     listed = await instruments.spot()
     quotes = [_spot_quote(row, listed[row.symbol], mark.received_at) for row in rows if row.symbol in listed]
     return (*(quote for quote in quotes if quote is not None), await _dollar_quote(client))
@@ -108,9 +108,9 @@ def _spot_quote(row: shapes.SpotPrice, traded: Instrument, at: datetime) -> Quot
 
 
 async def _dollar_quote(client: VenueClient) -> Quote:
-    rows, mark = await client.ask(binance.COIN_M_INDEX, list[shapes.CoinMIndex], {"symbol": DOLLAR_PERPETUAL})
+    rows, mark = await client.ask(endpoints.COIN_M_INDEX, list[shapes.CoinMIndex], {"symbol": DOLLAR_PERPETUAL})
     rows = [row for row in rows if row.symbol == DOLLAR_PERPETUAL and row.pair == DOLLAR_PAIR]
-    _refuse_empty(rows, binance.COIN_M_INDEX)
+    _refuse_empty(rows, endpoints.COIN_M_INDEX)
     price = payloads.positive(rows[0].indexPrice, "[0].indexPrice")
     at = min(payloads.instant(rows[0].time, "[0].time"), mark.received_at)
     return Quote("BTC", "USD", price, f"binance COIN-M index {DOLLAR_PAIR}", at)
