@@ -24,7 +24,7 @@ from portfolio_lab.exchanges.client import refusal_by_status, retry_after
 from portfolio_lab.exchanges.session import Answer
 
 _KEY = "The key is unknown, revoked, wrong or barred from this address: check it at the venue, then store it anew."
-_UNKNOWN_HERE = "The key is unknown here: was it revoked, or is it of another region (set `region` to \"eea\" or \"us\")?"
+_UNKNOWN_HERE = "The key is unknown here: was it revoked, or is it of another region (`region`: 'eea', 'us')?"
 _CLOCK = "Our time stamp was refused, also after the offset was measured anew: set this machine's clock."
 _WALLET = "The key may not read this wallet, or the wallet was never opened."
 _BUSY = "The venue is too busy to answer."

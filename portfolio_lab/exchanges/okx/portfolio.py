@@ -1,60 +1,121 @@
-"""What an OKX account holds: the trading account with its positions, and the funding account."""
+"""What an OKX account holds: the trading account, and the funding account."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from portfolio_lab.errors import AnswerShapeError
-from portfolio_lab.exchanges import okx, payloads
+from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.client import VenueClient
-from portfolio_lab.exchanges.okx import shapes
-from portfolio_lab.exchanges.okx.prices import Contract, Instruments
+from portfolio_lab.exchanges.okx import endpoints, positions, shapes
+from portfolio_lab.exchanges.okx.prices import Instruments
 from portfolio_lab.models.accounts import Wallet
-from portfolio_lab.models.holdings import Balance, ContractKind, Position, WalletReading
+from portfolio_lab.models.holdings import Balance, WalletReading
 
 ABSOLUTE, RELATIVE = Decimal("1e-6"), Decimal("1e-4")
 """How far equity may lie from the terms that we know before it is logged."""
 
-SIDES = {"net": "net", "long": "long", "short": "short"}
+TOTAL_SHARE, TOTAL_USD = Decimal("0.01"), Decimal(1)
+"""How far the account's total may lie from the sum of its coins: a share of it, or dollars of dust."""
 
 ZERO = Decimal(0)
+
+AMOUNTS = {
+    "cash": "cashBal",
+    "unrealised": "upl",
+    "isolated_equity": "isoEq",
+    "isolated_unrealised": "isoUpl",
+    "bots": "stgyEq",
+    "isolated_spot": "spotIsoBal",
+    "spot_copy_trading": "spotCopyTradingEq",
+    "copy_trading": "smtSyncEq",
+    "rewards": "rewardBal",
+    "available_equity": "availEq",
+    "available": "availBal",
+    "frozen": "frozenBal",
+    "frozen_for_orders": "ordFrozen",
+    "fixed": "fixedBal",
+}
+"""Parts of a coin's balance, ours to OKX's names."""
+
+DEBTS = {
+    "liability": "liab",
+    "cross_liability": "crossLiab",
+    "isolated_liability": "isoLiab",
+    "unrealised_liability": "uplLiab",
+    "interest": "interest",
+    "frozen_for_borrowing": "borrowFroz",
+}
+"""The same for what is owed: magnitudes, which `eq` has inside."""
+
+KNOWN_TERMS = ("isoEq", "upl", "stgyEq", "spotIsoBal")
+"""What adds up to `eq` with the cash, but for the isolated open PnL that is in two of them.
+
+Published answers bear out all but spotIsoBal, which is unverified, as is any part of copy trading.
+"""
 
 _log = logging.getLogger(__name__)
 
 
-async def fetch_wallet(client: VenueClient, instruments: Instruments, wallet: Wallet) -> WalletReading:
-    """Return everything that one wallet says; raises the VenueError family."""
-    if wallet is Wallet.TRADING:
-        return await _trading(client, instruments)
-    answer, mark = await client.ask(okx.FUNDING_BALANCES, shapes.Envelope[shapes.FundingBalance])
+# ---------------------------------------------------------------- funding account
+
+
+async def fetch_funding(client: VenueClient) -> WalletReading:
+    """Return the funding account: what can be used and what is frozen, by coin."""
+    answer, mark = await client.ask(endpoints.FUNDING_BALANCES, shapes.Envelope[shapes.FundingBalance])
     payloads.each_once((row.ccy for row in answer.data), "data")
     balances = (_funding_balance(row) for row in answer.data)
-    return WalletReading(wallet, tuple(balance for balance in balances if balance.quantity), answers=(mark,))
+    return WalletReading(Wallet.FUNDING, tuple(balance for balance in balances if balance.quantity), answers=(mark,))
 
 
 def _funding_balance(row: shapes.FundingBalance) -> Balance:
     asset = payloads.asset_code(row.ccy, "data.ccy")
-    quantity = payloads.amount(row.bal, f"data[{asset}].bal")
-    return Balance(asset, quantity, available=payloads.amount(row.availBal, f"data[{asset}].availBal"))
+    quantity = payloads.not_negative(row.bal, f"data[{asset}].bal")
+    available = payloads.not_negative(row.availBal, f"data[{asset}].availBal")
+    frozen = payloads.amount_or_none(row.frozenBal, f"data[{asset}].frozenBal")
+    parts = {"available": available, "frozen": frozen}
+    stated = tuple((name, part) for name, part in parts.items() if part is not None)
+    return Balance(asset, quantity, available=available, components=stated)
 
 
 # ---------------------------------------------------------------- trading account
 
 
-async def _trading(client: VenueClient, instruments: Instruments) -> WalletReading:
-    answer, mark = await client.ask(okx.TRADING_BALANCE, shapes.Envelope[shapes.TradingBalance])
-    if len(answer.data) != 1:
-        raise AnswerShapeError("The answer does not hold exactly one account.", path="data")
-    account = answer.data[0]
-    payloads.amount(account.totalEq, "data[0].totalEq")
+async def fetch_trading(client: VenueClient, instruments: Instruments) -> WalletReading:
+    """Return the trading account by coin, with its open positions.
+
+    Raises AnswerShapeError when the account's own total is not that of its coins: then the answer
+    is of two moments, or a coin is missing.
+    """
+    answer, mark = await client.ask(endpoints.TRADING_BALANCE, shapes.Envelope[shapes.TradingBalance])
+    account = one_account(answer.data)
     payloads.each_once((row.ccy for row in account.details), "data[0].details")
+    _check_total(account)
     balances = (_coin_balance(row) for row in account.details)
     held = tuple(balance for balance in balances if balance.quantity or balance.wallet_balance)
-    listed, second = await client.ask(okx.POSITIONS, shapes.Envelope[shapes.Position])
-    positions = [await _position(row, instruments) for row in listed.data if _is_open(row)]
-    payloads.each_once((f"{row.instrument} {row.side} {row.settle_asset}" for row in positions), "data")
-    return WalletReading(Wallet.TRADING, held, tuple(positions), (mark, second))
+    opened, second = await positions.fetch_positions(client, instruments)
+    return WalletReading(Wallet.TRADING, held, opened, (mark, second))
+
+
+def one_account(rows: list[shapes.TradingBalance]) -> shapes.TradingBalance:
+    """Return the only row of account/balance; AnswerShapeError for none or several."""
+    if len(rows) != 1:
+        raise AnswerShapeError("The answer does not hold exactly one account.", path="data")
+    return rows[0]
+
+
+def _check_total(account: shapes.TradingBalance) -> None:
+    """Raise when totalEq is not the sum of what the coins are said to be worth, where all are."""
+    total = payloads.amount(account.totalEq, "data[0].totalEq")
+    worths = [payloads.amount_or_none(row.eqUsd, f"details[{row.ccy[:20]}].eqUsd") for row in account.details]
+    stated = [worth for worth in worths if worth is not None]
+    if len(stated) != len(worths):
+        return
+    if abs(total - sum(stated, ZERO)) > max(TOTAL_USD, TOTAL_SHARE * abs(total)):
+        text = "The answer's total equity is not the sum of its coins: one of them is missing or wrong."
+        raise AnswerShapeError(text, path="data[0].totalEq")
 
 
 def _coin_balance(row: shapes.CoinBalance) -> Balance:
@@ -66,10 +127,20 @@ def _coin_balance(row: shapes.CoinBalance) -> Balance:
     stated = payloads.amount_or_none(row.availEq, f"{path}.availEq")
     cash_available = payloads.amount_or_none(row.availBal, f"{path}.availBal")
     available = cash_available if stated is None else stated
+    components = tuple(_components(row, path))
     residual = equity_residual(row)
     if abs(residual) > max(ABSOLUTE, RELATIVE * abs(equity)):
         _log.warning("okx: %s equity differs from its known terms; the venue may state a new one", asset)
-    return Balance(asset, equity, equity - unrealised, unrealised, available)
+        components += (("residual", residual),)
+    return Balance(asset, equity, equity - unrealised, unrealised, available, components=components)
+
+
+def _components(row: shapes.CoinBalance, path: str) -> Iterator[tuple[str, Decimal]]:
+    """Every part that OKX stated, those that are 0 left out."""
+    for name, field in (AMOUNTS | DEBTS).items():
+        part = payloads.amount_or_none(getattr(row, field), f"{path}.{field}")
+        if part:
+            yield name, abs(part) if name in DEBTS else part
 
 
 def equity_residual(row: shapes.CoinBalance) -> Decimal:
@@ -77,74 +148,12 @@ def equity_residual(row: shapes.CoinBalance) -> Decimal:
 
     Near zero on every published answer. It is watched, never used: terms may be added.
     """
-    path = f"details[{row.ccy}]"
-    terms = {
-        "isoEq": row.isoEq,
-        "upl": row.upl,
-        "stgyEq": row.stgyEq,
-        "spotIsoBal": row.spotIsoBal,
-    }
-    cash = payloads.amount(row.cashBal, f"{path}.cashBal")
-    known = cash + sum((payloads.amount_or_none(text, f"{path}.{name}") or ZERO for name, text in terms.items()), ZERO)
+    path = f"details[{row.ccy[:20]}]"
     inside_isolated = payloads.amount_or_none(row.isoUpl, f"{path}.isoUpl") or ZERO
-    return payloads.amount(row.eq, f"{path}.eq") - known + inside_isolated
+    known = _sum((getattr(row, name), f"{path}.{name}") for name in KNOWN_TERMS)
+    cash = payloads.amount(row.cashBal, f"{path}.cashBal")
+    return payloads.amount(row.eq, f"{path}.eq") - cash - known + inside_isolated
 
 
-def _is_open(row: shapes.Position) -> bool:
-    return bool(payloads.amount(row.pos, f"[{row.instId[:40]}].pos"))
-
-
-async def _position(row: shapes.Position, instruments: Instruments) -> Position:
-    if row.instType == "MARGIN":
-        return _margin_position(row)
-    contract = await instruments.contract(row.instType, row.instId)
-    path = f"[{row.instId}]"
-    contracts = _signed(row, path)
-    mark = payloads.positive(row.markPx, f"{path}.markPx")
-    units = contracts * contract.size
-    quantity = payloads.quotient(units, mark) if contract.kind is ContractKind.INVERSE else units
-    return _fields(row, contract, quantity=quantity, contracts=contracts, mark=mark)
-
-
-def _signed(row: shapes.Position, path: str) -> Decimal:
-    """Contracts, + long, - short; in the long and short books OKX states magnitudes."""
-    contracts = payloads.amount(row.pos, f"{path}.pos")
-    if row.posSide not in SIDES:
-        raise AnswerShapeError("The answer has no known side of a position.", path=f"{path}.posSide")
-    if row.posSide == "net":
-        return contracts
-    return abs(contracts) if row.posSide == "long" else -abs(contracts)
-
-
-def _margin_position(row: shapes.Position) -> Position:
-    """A leveraged spot position: long it is what was bought, short it is the debt in the base coin."""
-    path = f"[{payloads.instrument_code(row.instId, 'instId')}]"
-    base = payloads.asset_code(row.instId.split("-")[0], f"{path}.instId")
-    is_long = row.posCcy == base
-    stated, name = (row.pos, "pos") if is_long else (row.liab, "liab")
-    size = abs(payloads.amount(stated, f"{path}.{name}"))
-    quantity = size if is_long else -size
-    mark = payloads.positive(row.markPx, f"{path}.markPx")
-    contract = Contract(base, ContractKind.MARGIN, Decimal(1), payloads.asset_code(row.ccy, f"{path}.ccy"))
-    return _fields(row, contract, quantity=quantity, contracts=quantity, mark=mark)
-
-
-def _fields(
-    row: shapes.Position, contract: Contract, *, quantity: Decimal, contracts: Decimal, mark: Decimal
-) -> Position:
-    path = f"[{row.instId}]"
-    return Position(
-        instrument=row.instId,
-        underlying=contract.base,
-        kind=contract.kind,
-        side=SIDES[row.posSide],
-        quantity=quantity,
-        contracts=abs(contracts),
-        contract_size=contract.size,
-        entry_price=payloads.not_negative(row.avgPx, f"{path}.avgPx"),
-        mark_price=mark,
-        unrealised_pnl=payloads.amount(row.upl, f"{path}.upl"),
-        settle_asset=payloads.asset_code(row.ccy, f"{path}.ccy"),
-        leverage_setting=payloads.amount_or_none(row.lever, f"{path}.lever"),
-        liquidation_price=payloads.amount_or_none(row.liqPx, f"{path}.liqPx"),
-    )
+def _sum(parts: Iterable[tuple[str, str]]) -> Decimal:
+    return sum((payloads.amount_or_none(text, path) or ZERO for text, path in parts), ZERO)

@@ -8,10 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from portfolio_lab.errors import AnswerShapeError
-from portfolio_lab.exchanges import okx, payloads
+from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.client import VenueClient
 from portfolio_lab.exchanges.listing import Listing
-from portfolio_lab.exchanges.okx import shapes
+from portfolio_lab.exchanges.okx import endpoints, shapes
 from portfolio_lab.models.holdings import ContractKind
 from portfolio_lab.models.prices import Quote
 
@@ -51,7 +51,7 @@ class Instruments:
         return self._listings[key]
 
     async def _fetch(self, wanted: Mapping[str, str]) -> dict[str, shapes.Instrument]:
-        answer, _ = await self._client.ask(okx.INSTRUMENTS, shapes.Envelope[shapes.Instrument], wanted)
+        answer, _ = await self._client.ask(endpoints.INSTRUMENTS, shapes.Envelope[shapes.Instrument], wanted)
         return {row.instId: row for row in answer.data}
 
 
@@ -77,7 +77,7 @@ def _kind(row: shapes.Instrument) -> ContractKind:
 
 async def fetch_time(client: VenueClient) -> datetime:
     """Return OKX's clock."""
-    answer, _ = await client.ask(okx.TIME, shapes.Envelope[shapes.Time])
+    answer, _ = await client.ask(endpoints.TIME, shapes.Envelope[shapes.Time])
     if not answer.data:
         raise AnswerShapeError("The answer holds no time.", path="data")
     return payloads.instant(answer.data[0].ts, "data[0].ts")
@@ -85,9 +85,9 @@ async def fetch_time(client: VenueClient) -> datetime:
 
 async def fetch_quotes(client: VenueClient) -> tuple[Quote, ...]:
     """Return the last price of every spot pair, USDT-USD included; pairs without a trade are left out."""
-    answer, mark = await client.ask(okx.TICKERS, shapes.Envelope[shapes.Ticker], {"instType": "SPOT"})
+    answer, mark = await client.ask(endpoints.TICKERS, shapes.Envelope[shapes.Ticker], {"instType": "SPOT"})
     if not answer.data:
-        raise AnswerShapeError(f"{okx.TICKERS.path} lists no price at all.", path="data")
+        raise AnswerShapeError(f"{endpoints.TICKERS.path} lists no price at all.", path="data")
     quotes = (_quote(row, mark.received_at) for row in answer.data)
     return tuple(quote for quote in quotes if quote is not None)
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from portfolio_lab.exchanges.client import VenueClient
-from portfolio_lab.exchanges.okx import activity, portfolio, prices
+from portfolio_lab.exchanges.okx import activity, earn, identity, orders, portfolio, prices
 from portfolio_lab.models.accounts import Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
 from portfolio_lab.models.prices import Quote
+
+_PLAIN: dict[Wallet, Callable[[VenueClient], Awaitable[WalletReading]]] = {
+    Wallet.FUNDING: portfolio.fetch_funding,
+    Wallet.EARN: earn.fetch_earn,
+    Wallet.LOANS: earn.fetch_loans,
+}
+"""Wallets that are read without knowing any instrument."""
 
 
 class OkxReads:
@@ -26,21 +34,23 @@ class OkxReads:
         return await prices.fetch_quotes(self._client)
 
     async def wallet(self, client: VenueClient, wallet: Wallet) -> WalletReading:
-        return await portfolio.fetch_wallet(client, self._instruments, wallet)
+        if wallet is Wallet.TRADING:
+            return await portfolio.fetch_trading(client, self._instruments)
+        return await _PLAIN[wallet](client)
 
     async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
         if Wallet.TRADING not in wallets:
             return ()
-        return await activity.fetch_open_orders(client, self._instruments)
+        return await orders.fetch_open_orders(client, self._instruments)
 
     async def cash_flows(self, client: VenueClient, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
         return await activity.fetch_cash_flows(client, since=since, until=until)
 
     async def identity(self, client: VenueClient) -> Identity:
-        raise NotImplementedError
+        return await identity.fetch_identity(client)
 
     async def totals(self, client: VenueClient) -> VenueTotals:
-        raise NotImplementedError
+        return await identity.fetch_totals(client)
 
     def streams(self, wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
         return ()

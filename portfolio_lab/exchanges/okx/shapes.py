@@ -37,11 +37,23 @@ class CoinBalance(Fields, frozen=True):
     upl: str
     availEq: str = ""
     availBal: str = ""
+    frozenBal: str = ""
+    ordFrozen: str = ""
+    borrowFroz: str = ""
+    fixedBal: str = ""
     isoEq: str = ""
     isoUpl: str = ""
+    liab: str = ""
+    uplLiab: str = ""
+    crossLiab: str = ""
+    isoLiab: str = ""
+    interest: str = ""
     stgyEq: str = ""
     spotIsoBal: str = ""
+    spotCopyTradingEq: str = ""
+    smtSyncEq: str = ""
     rewardBal: str = ""
+    eqUsd: str = ""
 
 
 class TradingBalance(Fields, frozen=True):
@@ -64,6 +76,7 @@ class Position(Fields, frozen=True):
     """account/positions; `pos` is in contracts, in posCcy for margin positions.
 
     A position without a mark is refused when it is open; closed rows may lack one.
+    `deltaBS` is stated for options only.
     """
 
     instId: str
@@ -76,8 +89,75 @@ class Position(Fields, frozen=True):
     markPx: str = ""
     posCcy: str = ""
     liab: str = ""
+    liabCcy: str = ""
     lever: str = ""
     liqPx: str = ""
+    deltaBS: str = ""
+
+
+class Saving(Fields, frozen=True):
+    """One coin of finance/savings/balance; `amt` = lent + pending, with what it earned inside."""
+
+    ccy: str
+    amt: str
+    earnings: str = ""
+    loanAmt: str = ""
+    pendingAmt: str = ""
+    redemptAmt: str = ""
+
+
+class Invested(Fields, frozen=True):
+    """The principal of an on-chain order in one coin."""
+
+    ccy: str
+    amt: str
+
+
+class Earned(Fields, frozen=True):
+    """What an on-chain order has earned in one coin; type 0 is estimated, 1 cumulative."""
+
+    ccy: str
+    earningType: str
+    earnings: str
+
+
+class StakedOrder(Fields, frozen=True):
+    """One order of finance/staking-defi/orders-active."""
+
+    ordId: str
+    investData: list[Invested]
+    earningData: list[Earned]
+
+
+class LoanPart(Fields, frozen=True):
+    """One coin of a loan, or of what secures it."""
+
+    ccy: str
+    amt: str
+
+
+class Loan(Fields, frozen=True):
+    """finance/flexible-loan/loan-info."""
+
+    loanData: list[LoanPart]
+    collateralData: list[LoanPart]
+
+
+class Config(Fields, frozen=True):
+    """account/config; `perm` lists what the key may do, commas between."""
+
+    uid: str
+    acctLv: str
+    perm: str
+    mainUid: str = ""
+    ip: str | None = None
+
+
+class Valuation(Fields, frozen=True):
+    """asset/asset-valuation: OKX's own total of each of its accounts, by OKX's names."""
+
+    totalBal: str
+    details: dict[str, str]
 
 
 class Instrument(Fields, frozen=True):
@@ -128,11 +208,14 @@ class AlgoOrder(Fields, frozen=True):
     slOrdPx: str = ""
     tpTriggerPx: str = ""
     tpOrdPx: str = ""
+    moveTriggerPx: str = ""
+    activePx: str = ""
+    pxLimit: str = ""
     tgtCcy: str = ""
 
 
 class Deposit(Fields, frozen=True):
-    """asset/deposit-history; state 2 is credited."""
+    """asset/deposit-history; state 2 is credited. `chain` is coin and network, "USDT-TRC20"."""
 
     depId: str
     ccy: str
@@ -140,6 +223,7 @@ class Deposit(Fields, frozen=True):
     state: str
     ts: str
     txId: str = ""
+    chain: str = ""
 
 
 class Withdrawal(Fields, frozen=True):
@@ -152,6 +236,8 @@ class Withdrawal(Fields, frozen=True):
     state: str
     ts: str
     txId: str = ""
+    chain: str = ""
+    feeCcy: str = ""
 
 
 class Ticker(Fields, frozen=True):
