@@ -21,24 +21,31 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from portfolio_lab.errors import BadInputError, ConfigError
-from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Wallet, check_name
+from portfolio_lab.models.accounts import KNOWN_WALLETS, VENUE_WALLETS, Account, Wallet, check_name
 
 T = TypeVar("T")
 
 FILE_NAME = "lab.toml"
-CURRENCIES = ("USD", "USDT")
+CURRENCIES = ("USD", "USDT", "EUR", "BTC")
 SHORTEST_INTERVAL = 60
 LONGEST_INTERVAL = 300
+LONGEST_TIER = 86_400
+REGIONS = {"okx": ("eea", "us")}
+"""Parts of the world that a venue serves from hosts of their own; a key works at its own region only."""
 
 _TOP_KEYS: dict[str, type] = {
     "reporting_currency": str,
     "interval_seconds": int,
+    "orders_seconds": int,
+    "history_seconds": int,
+    "slow_seconds": int,
+    "allow_trading_keys": bool,
     "allow_any_interval": bool,
     "store_path": str,
     "runs_path": str,
@@ -48,7 +55,14 @@ _TOP_KEYS: dict[str, type] = {
     "users": list,
     "accounts": list,
 }
-_ACCOUNT_KEYS: dict[str, type] = {"user": str, "venue": str, "label": str, "base_url": str, "wallets": list}
+_ACCOUNT_KEYS: dict[str, type] = {
+    "user": str,
+    "venue": str,
+    "label": str,
+    "base_url": str,
+    "wallets": list,
+    "region": str,
+}
 _KIND_NAMES = {str: "text in quotes", int: "a whole number", bool: "true or false", list: "a list"}
 _SECRET_WORDS = ("secret", "passphrase", "password", "api_key", "apikey", "token")
 
@@ -58,13 +72,20 @@ class Settings:
     """One lab, as configured.
 
     Paths that are given relative are taken from `root`. `interval_seconds` is the promised
-    cadence of sync; `keep_days` how long output notebooks are kept. `alert_channels` are
-    apprise addresses; they carry tokens, so no repr shows them.
+    cadence of the core; `orders_seconds`, `history_seconds` and `slow_seconds` those of open
+    orders, of the streams of activity, and of savings, loans, bots and the venue's own totals.
+    A key that may do more than read is refused unless `allow_trading_keys`. `keep_days` is how
+    long output notebooks are kept. `alert_channels` are apprise addresses; they carry tokens,
+    so no repr shows them.
     """
 
     root: Path
     reporting_currency: str = "USD"
     interval_seconds: int = SHORTEST_INTERVAL
+    orders_seconds: int = 120
+    history_seconds: int = 600
+    slow_seconds: int = 900
+    allow_trading_keys: bool = False
     store_path: Path = Path("store")
     runs_path: Path = Path("runs")
     vault_path: Path = Path("vault.json")
@@ -110,6 +131,10 @@ def settings_from_text(text: str, *, root: Path) -> Settings:
             any_allowed=table.get("allow_any_interval", False),
             line=page.line("interval_seconds"),
         ),
+        orders_seconds=_tier(table, "orders_seconds", 120, page),
+        history_seconds=_tier(table, "history_seconds", 600, page),
+        slow_seconds=_tier(table, "slow_seconds", 900, page),
+        allow_trading_keys=table.get("allow_trading_keys", False),
         store_path=_path(table, "store_path", "store", page),
         runs_path=_path(table, "runs_path", "runs", page),
         vault_path=_path(table, "vault_path", "vault.json", page),
@@ -146,7 +171,15 @@ def check_account(account: Account) -> Account:
             msg = f"{account.venue} has no wallet {wallet.value!r}: it has {_listed(known)}"
             raise BadInputError(msg)
     _check_base_url(account.base_url)
-    return Account(account.user, account.venue, account.label, account.base_url, account.wallets or known)
+    _check_region(account)
+    return replace(account, wallets=account.wallets or VENUE_WALLETS[account.venue])
+
+
+def _check_region(account: Account) -> None:
+    regions = REGIONS.get(account.venue, ())
+    if account.region and account.region not in regions:
+        known = f"it has {_listed(regions)}" if regions else "it has one address for the whole world"
+        raise BadInputError(f"{account.venue} has no region {account.region!r}: {known}; or leave the key out")
 
 
 def wallets_from(names: Iterable[str], venue: str) -> tuple[Wallet, ...]:
@@ -273,6 +306,13 @@ def _keep_days(table: Mapping[str, Any], page: _Page) -> int:
     raise ConfigError(msg, line=page.line("keep_days"))
 
 
+def _tier(table: Mapping[str, Any], key: str, default: int, page: _Page) -> int:
+    seconds: int = table.get(key, default)
+    if 1 <= seconds <= LONGEST_TIER:
+        return seconds
+    raise ConfigError(f"{key} = {seconds}: choose between 1 and {LONGEST_TIER} s", line=page.line(key))
+
+
 def _path(table: Mapping[str, Any], key: str, default: str, page: _Page) -> Path:
     text: str = table.get(key, default)
     if text.strip():
@@ -335,7 +375,7 @@ def _checked_account(table: Mapping[str, Any], page: _Page, row: int) -> Account
     line = page.line("wallets", row)
     names = _texts(table.get("wallets", []), line, what="wallets")
     wallets = _at_line(line, wallets_from, names, venue)
-    account = Account(table["user"], venue, table["label"], table.get("base_url"), wallets)
+    account = Account(table["user"], venue, table["label"], table.get("base_url"), wallets, table.get("region", ""))
     return _at_line(page.line("base_url", row), check_account, account)
 
 
@@ -349,9 +389,9 @@ def _at_line(line: int | None, check: Callable[..., T], *args: object, **kwargs:
 
 
 def _venue_wallets(venue: str) -> tuple[Wallet, ...]:
-    if venue in VENUE_WALLETS:
-        return VENUE_WALLETS[venue]
-    msg = f"unknown venue {venue!r}{_nearest(venue, VENUE_WALLETS)}: the venues are {_listed(VENUE_WALLETS)}"
+    if venue in KNOWN_WALLETS:
+        return KNOWN_WALLETS[venue]
+    msg = f"unknown venue {venue!r}{_nearest(venue, KNOWN_WALLETS)}: the venues are {_listed(KNOWN_WALLETS)}"
     raise BadInputError(msg)
 
 

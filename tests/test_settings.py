@@ -106,7 +106,7 @@ def test_accounts_of_one_user() -> None:
         ("[alerts]\n", 1, "did you mean 'alert_channels'?"),
         ('api_key = "x"\n', 1, "portfolio-lab accounts add"),
         (TWO_ACCOUNTS.replace("okx", "okex", 1), 11, "unknown venue 'okex' (did you mean 'okx'?)"),
-        (TWO_ACCOUNTS.replace("okx", "kraken", 1), 11, "the venues are binance, okx"),
+        (TWO_ACCOUNTS.replace("okx", "coinbase", 1), 11, "the venues are binance, okx"),
         (TWO_ACCOUNTS.replace('label = "main"', 'labl = "main"'), 7, "did you mean 'label'?"),
         (TWO_ACCOUNTS.replace('label = "main"\n', ""), 4, "lacks label"),
         (TWO_ACCOUNTS.replace('"desk-2"', '"Desk 2"'), 12, "not a usable name"),

@@ -3,11 +3,13 @@
 Only what matters is looked at: a coin above one per cent of equity. Its price may move by
 `JUMP` between two snapshots; beyond that a second source must say nearly the same, else the
 price is refused and the asset counts as unpriced: its quantity stays, its value is unknown.
+A price that has stood for `MEMORY` without a witness is believed: no market errs for so long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from portfolio_lab.models.prices import Price
 
@@ -16,6 +18,9 @@ WEIGHT = 0.01
 
 JUMP = 0.2
 """Move between two snapshots that needs no witness, as a fraction of the earlier price."""
+
+MEMORY = timedelta(minutes=15)
+"""How old the earlier price may be to be compared with."""
 
 AGREEMENT = 0.05
 """How far a second source may lie from the price that it bears out, as a fraction of that source."""
@@ -49,7 +54,7 @@ def refused_spikes(
 
 
 def _matters(worth: float, price: Price, earlier: Price, equity: float | None) -> bool:
-    if not worth or earlier.price <= 0 or price.price <= 0:
+    if not worth or earlier.price <= 0 or price.price <= 0 or price.at - earlier.at > MEMORY:
         return False
     if equity is None or equity <= 0:
         return True

@@ -68,6 +68,8 @@ KNOWN_WALLETS: dict[str, tuple[Wallet, ...]] = {
 VENUE_WALLETS: dict[str, tuple[Wallet, ...]] = {
     "binance": (Wallet.SPOT, Wallet.FUNDING, Wallet.USD_M, Wallet.COIN_M),
     "okx": (Wallet.TRADING, Wallet.FUNDING),
+    "bybit": KNOWN_WALLETS["bybit"],
+    "kraken": KNOWN_WALLETS["kraken"],
 }
 """The wallets that an account of each venue has when it names none."""
 

@@ -184,12 +184,15 @@ def _single(cause: _Cause, lines: Sequence[WalletLine]) -> str:
 
 def _closed(page: _Page, lines: Sequence[WalletLine]) -> list[str]:
     seen = {(line.user, line.account) for line in lines}
+    reported = {(line.user, line.account, line.wallet) for line in lines}
     failing = {(line.user, line.account, line.wallet) for line in lines if not line.is_ok}
     messages = []
     for key, entry in list(page.open.items()):
         cause = _Cause.from_key(key)
-        still = any((cause.user, cause.account, part) in failing for part in _texts(entry["parts"]))
-        if cause == _RUN or still:
+        parts = [(cause.user, cause.account, part) for part in _texts(entry["parts"])]
+        still = any(part in failing for part in parts)
+        unknown = (cause.user, cause.account) in seen and not all(part in reported for part in parts)
+        if cause == _RUN or still or unknown:  # what was not asked this time is not over
             continue
         del page.open[key]
         ending = "is over" if (cause.user, cause.account) in seen else "ended: the account is no longer configured"

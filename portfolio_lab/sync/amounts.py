@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from portfolio_lab.errors import AnswerShapeError
-from portfolio_lab.models.activity import CashFlow
+from portfolio_lab.models.activity import ActivityStep, CashFlow, EquityEstimate, Fill, Income, Transfer
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
 
 _STEP = Decimal(1).scaleb(-18)
@@ -40,9 +40,11 @@ def check_reading(reading: WalletReading) -> WalletReading:
     """Return the reading, or raise AnswerShapeError when the store could not keep one of its amounts."""
     for balance in reading.balances:
         _check((balance.quantity, balance.wallet_balance, balance.unrealised_pnl, balance.available))
+        _check(amount for _, amount in balance.components)
     for position in reading.positions:
         _check((position.quantity, position.contracts, position.contract_size, position.entry_price))
         _check((position.mark_price, position.unrealised_pnl, position.leverage_setting, position.liquidation_price))
+        _check((position.delta,))
     if not reading.answers:
         msg = f"the {reading.wallet} wallet came without the mark of any answer"
         raise AnswerShapeError(msg)
@@ -63,6 +65,21 @@ def check_flows(flows: Iterable[CashFlow]) -> tuple[CashFlow, ...]:
     for flow in checked:
         _check((flow.quantity, flow.fee))
     return checked
+
+
+def check_step(step: ActivityStep) -> ActivityStep:
+    """Return the step, or raise AnswerShapeError when the store could not keep one of its amounts."""
+    for row in step.rows:
+        _check(_amounts(row))
+    return step
+
+
+def _amounts(row: CashFlow | Transfer | Fill | Income | EquityEstimate) -> tuple[Decimal | None, ...]:
+    if isinstance(row, CashFlow):
+        return (row.quantity, row.fee)
+    if isinstance(row, Fill):
+        return (row.quantity, row.price, row.fee, row.realised_pnl)
+    return (row.quantity,)
 
 
 def _check(amounts: Iterable[Decimal | None]) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from portfolio_lab.models.accounts import Account
 from portfolio_lab.models.activity import CashFlow
 from portfolio_lab.models.tables import CASH_FLOWS, PRICES
+from portfolio_lab.sync.activity_rows import CursorKey
 from portfolio_lab.sync.amounts import stored
 from portfolio_lab.sync.grading import Moment, VenuePrices, prices_of
-from portfolio_lab.sync.reading import AccountReading, Origin
+from portfolio_lab.sync.reading import FLOW_STREAMS, AccountReading, Origin
 from portfolio_lab.sync.report import Failure
+from portfolio_lab.sync.rows import Row
 
 if TYPE_CHECKING:
     from portfolio_lab.store import Store
@@ -21,7 +23,9 @@ FIRST_READ = timedelta(days=90)
 OVERLAP = timedelta(hours=1)
 FARTHEST_PRICE = timedelta(days=1)
 
-Row = dict[str, object]
+EXTERNAL, INTERNAL, EARLIER = "external", "internal", "earlier"
+"""Scopes of a flow: across the border of the user's book, between own accounts, before its account was in the book."""
+
 FlowKey = tuple[str, str, str, str]
 
 
@@ -33,35 +37,63 @@ def flows_since(flows_until: datetime | None, *, now: datetime) -> datetime:
     return now - FIRST_READ if flows_until is None else flows_until - OVERLAP
 
 
-def flows_until(readings: Sequence[AccountReading], before: datetime | None) -> datetime | None:
-    """Return up to when the cash flows of all these accounts are known; None when they never were."""
-    if any(isinstance(reading.flows, Failure) for reading in readings):
+def flows_until(
+    readings: Sequence[AccountReading], before: datetime | None, cursors: Mapping[CursorKey, Row]
+) -> datetime | None:
+    """Return up to when the cash flows of all these accounts are known; None when they never were.
+
+    An account whose venue tells its flows by streams is known as far as the less advanced of them.
+    """
+    ends = [_known_until(reading, cursors) for reading in readings]
+    if any(end is None for end in ends):
         return before
-    return min((reading.flows_until for reading in readings), default=before)
+    return min((end for end in ends if end is not None), default=before)
+
+
+def _known_until(reading: AccountReading, cursors: Mapping[CursorKey, Row]) -> datetime | None:
+    if isinstance(reading.flows, Failure):
+        return None
+    if reading.flows is not None:
+        return reading.flows_until
+    account = reading.account
+    rows = [cursors.get((account.user, account.name, stream)) for stream in FLOW_STREAMS]
+    ends = [row["known_until"] for row in rows if row is not None]
+    known = [end for end in ends if isinstance(end, datetime)]
+    return min(known) if len(known) == len(rows) else None
 
 
 def new_flow_rows(
     store: Store,
-    readings: Sequence[AccountReading],
+    read: Sequence[tuple[Account, CashFlow]],
     priced: Mapping[Origin, VenuePrices],
     *,
     moment: Moment,
     known_at: datetime,
+    first_slots: Mapping[tuple[str, str], datetime] | None = None,
 ) -> list[Row]:
     """Return a row for each cash flow that the store does not have in the same words already.
+
+    `first_slots` tells by (user, account) since when an account is part of the book: what
+    crossed its border before has the scope "earlier", and is no flow of the book.
 
     The price is this slot's where the flow is no more than one interval from it, else that of
     the nearest stored slot within a day of the flow; price and value are None where none is known.
     """
-    read = list(_flows(readings))
     if not read:
         return []
+    began = first_slots or {}
     held = _stored_facts(store, read)
     fresh = [(account, flow) for account, flow in read if held.get(_key(account, flow)) != _facts(flow)]
     history = _History(store, [flow.at for _, flow in fresh if abs(moment.slot - flow.at) > moment.interval])
     return [
-        _row(account, flow, _price(account, flow, priced, history, moment), moment, known_at) for account, flow in fresh
+        _row(account, flow, _price(account, flow, priced, history, moment), moment, known_at)
+        | {"scope": _scope(flow, began.get((account.user, account.name)))}
+        for account, flow in fresh
     ]
+
+
+def _scope(flow: CashFlow, began: datetime | None) -> str:
+    return EARLIER if began is not None and flow.at < began else EXTERNAL
 
 
 class _History:
@@ -107,13 +139,21 @@ def _row(account: Account, flow: CashFlow, price: float | None, moment: Moment, 
         "price": price,
         "value": None if price is None else float(flow.quantity) * price,
         "known_at": known_at,
+        "pair_id": None,
+        "network": flow.network,
+        "wallet": None if flow.wallet is None else str(flow.wallet),
     }
 
 
-def _flows(readings: Sequence[AccountReading]) -> Iterable[tuple[Account, CashFlow]]:
+def flows_read(readings: Sequence[AccountReading]) -> list[tuple[Account, CashFlow]]:
+    """Return every cash flow that a cycle read, by the quick question or along a stream."""
+    found = []
     for reading in readings:
-        if not isinstance(reading.flows, Failure):
-            yield from ((reading.account, flow) for flow in reading.flows)
+        if isinstance(reading.flows, tuple):
+            found += [(reading.account, flow) for flow in reading.flows]
+        for step in reading.activity.steps:
+            found += [(reading.account, row) for row in step.rows if isinstance(row, CashFlow)]
+    return found
 
 
 def _stored_facts(store: Store, read: Sequence[tuple[Account, CashFlow]]) -> dict[FlowKey, tuple[object, ...]]:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from portfolio_lab.engines.returns import day_rows
 from portfolio_lab.models.tables import CASH_FLOWS, PORTFOLIO_SNAPSHOTS
+from portfolio_lab.sync.cash_flow_rows import EXTERNAL
 from portfolio_lab.sync.grading import Moment
 from portfolio_lab.sync.rows import Row, known
 from portfolio_lab.sync.state_rows import Progress, progress_of
@@ -39,6 +40,7 @@ def closed_day_rows(
     flows_until: datetime | None,
     moment: Moment,
     known_at: datetime,
+    restated_since: datetime | None = None,
 ) -> tuple[Progress, list[Row]]:
     """Return how far the user has come, and rows for the days that this cycle closes or mends.
 
@@ -51,10 +53,11 @@ def closed_day_rows(
         flows_until: cash flows of all the user's accounts are known up to here.
         moment: the slot; a day is closed when both the slot and `flows_until` reach its end.
         known_at: goes into that column.
+        restated_since: the first slot whose snapshot this cycle told anew; its day is written again.
     """
     day = progress_of(before).day
     until = _first_open_day(moment.slot, flows_until)
-    since = _first_day(before, until, flows)
+    since = _first_day(before, until, flows, restated_since)
     if before is None or until is None or (since is not None and since >= until):
         return Progress(flows_until, day), []
     taken = _snapshots(store, user, since, snapshots)
@@ -71,7 +74,9 @@ def _first_open_day(slot: datetime, flows_until: datetime | None) -> date | None
     return None if flows_until is None else min(slot, flows_until).astimezone(UTC).date()
 
 
-def _first_day(before: Mapping[str, object] | None, until: date | None, flows: Sequence[Row]) -> date | None:
+def _first_day(
+    before: Mapping[str, object] | None, until: date | None, flows: Sequence[Row], restated_since: datetime | None
+) -> date | None:
     """Return the first day to write; None when it is the day of the user's first snapshot."""
     progress = progress_of(before)
     if progress.day is None:
@@ -79,6 +84,8 @@ def _first_day(before: Mapping[str, object] | None, until: date | None, flows: S
         return until if was_open is not None and was_open == until else None
     # A flow just after midnight may belong to the snapshot that closed the day before.
     late: list[date] = [flow["at"].astimezone(UTC).date() - DAY for flow in flows]  # type: ignore[attr-defined]
+    if restated_since is not None:
+        late.append(restated_since.astimezone(UTC).date() - DAY)
     return min([progress.day + DAY, *late])
 
 
@@ -101,7 +108,8 @@ def _taken(store: Store, user: str, mine: pa.Table, *, since: datetime | None) -
 def _flows(store: Store, user: str, since: datetime, fresh: Sequence[Row]) -> pd.DataFrame:
     stored = store.read(CASH_FLOWS.name, users=[user], since=since).to_pylist()
     by_key = {tuple(row[name] for name in CASH_FLOWS.key): row for row in [*stored, *fresh]}
-    rows = [(row["user"], row["at"], row["value"]) for row in by_key.values() if row["at"] >= since]
+    crossing = [row for row in by_key.values() if row["scope"] in {None, EXTERNAL} and row["at"] >= since]
+    rows = [(row["user"], row["at"], row["value"]) for row in crossing]
     frame = pd.DataFrame(rows, columns=["user", "at", "value"])
     frame["at"] = pd.to_datetime(frame["at"], utc=True).astype("datetime64[us, UTC]")
     frame["value"] = frame["value"].astype("float64")

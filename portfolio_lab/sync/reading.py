@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from portfolio_lab.errors import VenueError
-from portfolio_lab.models.accounts import Account, Credentials, Wallet
-from portfolio_lab.models.activity import CashFlow
+from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
+from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
 from portfolio_lab.models.prices import Quote
 from portfolio_lab.sync import amounts
@@ -26,6 +26,12 @@ logger = logging.getLogger(__name__)
 
 ACCOUNTS_AT_ONCE = 64
 LARGEST_OFFSET = timedelta(seconds=1)
+TIME_LEFT_FOR_THE_REST = 5.0
+"""Seconds before the cycle's end at which no further step along a stream is begun."""
+
+FLOW_STREAMS = frozenset({"deposits", "withdrawals"})
+_HOPELESS = frozenset({"credentials", "banned", "rate_limited", "maintenance", "unreachable", "timeout"})
+"""After one of these, the account's other streams are not asked in this cycle."""
 
 Origin = tuple[str, str | None]
 AccountKey = tuple[str, str, str]
@@ -46,6 +52,22 @@ class Market(Protocol):
 
 class AccountReader(Protocol):
     """One account's private side. Every call raises only the VenueError family."""
+
+    async def fetch_identity(self) -> Identity:
+        """Return who the account is at the venue, and what its key may do."""
+        ...
+
+    async def fetch_totals(self) -> VenueTotals:
+        """Return the venue's own totals, and which wallets the account does not have."""
+        ...
+
+    def streams(self) -> tuple[Stream, ...]:
+        """Return the streams of activity of this account, most precious first."""
+        ...
+
+    async def fetch_step(self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]) -> ActivityStep:
+        """Take one bounded step along a stream."""
+        ...
 
     async def fetch_wallet(self, wallet: Wallet) -> WalletReading:
         """Return what one wallet holds."""
@@ -73,34 +95,72 @@ class Hub(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Steps:
+    """What a cycle read along an account's streams: the steps in order, and the streams that failed."""
+
+    steps: tuple[ActivityStep, ...] = ()
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class AccountReading:
     """What one account said, or why it said nothing, part by part.
 
-    `flows` are the cash flows from the account's cursor up to `flows_until`.
+    `wallets` has an entry for each wallet that was asked. `orders`, `flows`, `totals` and
+    `identity` are None where they were not asked this time. `flows` are the cash flows from the
+    account's cursor up to `flows_until`; where the venue tells them by streams, they are in `activity`.
     """
 
     account: Account
     wallets: Mapping[Wallet, WalletReading | Failure]
-    orders: tuple[OpenOrder, ...] | Failure
-    flows: tuple[CashFlow, ...] | Failure
+    orders: tuple[OpenOrder, ...] | Failure | None
+    flows: tuple[CashFlow, ...] | Failure | None
     flows_until: datetime
+    totals: VenueTotals | Failure | None = None
+    identity: Identity | Failure | None = None
+    activity: Steps = Steps()
 
 
 @dataclass(frozen=True, slots=True)
 class BookReading:
-    """Everything that one cycle read: quotes by (venue, base_url), and one reading an account."""
+    """Everything that one cycle read: quotes by origin, and one reading an account."""
 
     quotes: Mapping[Origin, tuple[Quote, ...] | Failure]
     accounts: tuple[AccountReading, ...]
 
 
+def _never(_: Mapping[Wallet, WalletReading | Failure]) -> bool:
+    return False
+
+
+def _always(_: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One account to read: its key where the vault has one, and since when its cash flows are wanted."""
+    """One account to read: its key where the vault has one, and what is wanted of it.
+
+    `wallets` are asked at once, `held_back` ones only when `moves` says that the others have
+    changed so that money may have gone into them. `refused` is a failure known beforehand: then
+    nobody is asked anything. `cursors` continue the account's streams, `is_due` says which of
+    them to look at; at most `most_steps` steps are taken.
+    """
 
     account: Account
     credentials: Credentials | None
     flows_since: datetime
+    wallets: tuple[Wallet, ...] = ()
+    held_back: tuple[Wallet, ...] = ()
+    moves: Callable[[Mapping[Wallet, WalletReading | Failure]], bool] = _never
+    wants_orders: bool = True
+    wants_totals: bool = False
+    wants_identity: bool = False
+    refused: Failure | None = None
+    cursors: Mapping[str, str] = field(default_factory=dict)
+    is_due: Callable[[str], bool] = _always
+    assets: frozenset[str] = frozenset()
+    most_steps: int = 0
 
 
 async def read_book(hub: Hub, asks: Sequence[Ask], *, until: datetime, deadline: float) -> BookReading:
@@ -111,7 +171,7 @@ async def read_book(hub: Hub, asks: Sequence[Ask], *, until: datetime, deadline:
     round_ = _Round(hub, until=until, ends=asyncio.get_running_loop().time() + deadline)
     by_origin: dict[Origin, list[Ask]] = {}
     for ask in asks:
-        by_origin.setdefault((ask.account.venue, ask.account.base_url), []).append(ask)
+        by_origin.setdefault(ask.account.origin, []).append(ask)
     answers = await asyncio.gather(*(round_.read_origin(origin, group) for origin, group in by_origin.items()))
     readings = {reading.account.key: reading for _, group in answers for reading in group}
     quotes = {origin: found for origin, (found, _) in zip(by_origin, answers, strict=True)}
@@ -150,26 +210,72 @@ class _Round:
         return await self._guarded(market.fetch_quotes(), f"{venue} quotes")
 
     async def _account(self, ask: Ask) -> AccountReading:
+        if ask.refused is not None:
+            return self._refused(ask, ask.refused)
         if ask.credentials is None:
-            return self._refused(ask.account, _no_credentials(ask.account))
+            return self._refused(ask, _no_credentials(ask.account))
         async with self._places:
             reader = await self._guarded(self._hub.reader(ask.account, ask.credentials), _name(ask.account))
             if isinstance(reader, Failure):
-                return self._refused(ask.account, reader)
+                return self._refused(ask, reader)
             return await self._parts(ask, reader)
 
     async def _parts(self, ask: Ask, reader: AccountReader) -> AccountReading:
-        name, wallets = _name(ask.account), ask.account.wallets
-        read = asyncio.gather(*(self._guarded(_wallet(reader, wallet), f"{name} {wallet}") for wallet in wallets))
-        orders, flows, readings = await asyncio.gather(
-            self._guarded(_orders(reader), f"{name} open orders"),
-            self._guarded(_flows(reader, ask.flows_since, self._until), f"{name} cash flows"),
-            read,
+        name = _name(ask.account)
+        by_stream = _tells_flows_by_stream(reader)
+        wallets, orders, flows, totals, identity = await asyncio.gather(
+            self._wallets(ask, reader),
+            self._if(ask.wants_orders, _orders(reader), f"{name} open orders"),
+            self._if(not by_stream, _flows(reader, ask.flows_since, self._until), f"{name} cash flows"),
+            self._if(ask.wants_totals, reader.fetch_totals(), f"{name} totals"),
+            self._if(ask.wants_identity, reader.fetch_identity(), f"{name} identity"),
         )
-        return AccountReading(ask.account, dict(zip(wallets, readings, strict=True)), orders, flows, self._until)
+        activity = await self._activity(ask, reader)
+        return AccountReading(ask.account, wallets, orders, flows, self._until, totals, identity, activity)
 
-    def _refused(self, account: Account, failure: Failure) -> AccountReading:
-        return AccountReading(account, dict.fromkeys(account.wallets, failure), failure, failure, self._until)
+    async def _wallets(self, ask: Ask, reader: AccountReader) -> dict[Wallet, WalletReading | Failure]:
+        found = await self._each(ask, reader, ask.wallets)
+        if ask.held_back and ask.moves(found):
+            found |= await self._each(ask, reader, ask.held_back)
+        return found
+
+    async def _each(
+        self, ask: Ask, reader: AccountReader, wallets: Sequence[Wallet]
+    ) -> dict[Wallet, WalletReading | Failure]:
+        name = _name(ask.account)
+        read = await asyncio.gather(*(self._guarded(_wallet(reader, one), f"{name} {one}") for one in wallets))
+        return dict(zip(wallets, read, strict=True))
+
+    async def _if(self, wanted: bool, asked: Coroutine[object, object, Answer], what: str) -> Answer | Failure | None:  # noqa: FBT001
+        if wanted:
+            return await self._guarded(asked, what)
+        asked.close()
+        return None
+
+    async def _activity(self, ask: Ask, reader: AccountReader) -> Steps:
+        """Step along the streams that are due until they are current, then backfill with what is left."""
+        walk = _Walk(self, ask, reader)
+        due = [stream.name for stream in reader.streams() if ask.is_due(stream.name)]
+        for name in due:
+            while await walk.step(name) and not walk.last[name].is_current:
+                pass
+        for name in due:
+            while name in walk.last and not walk.last[name].is_backfilled and await walk.step(name):
+                pass
+        return Steps(tuple(walk.steps), walk.failures)
+
+    def has_time(self) -> bool:
+        """True while there is time to begin another step."""
+        return self._ends - asyncio.get_running_loop().time() > TIME_LEFT_FOR_THE_REST
+
+    async def step(self, ask: Ask, reader: AccountReader, stream: str, cursor: str) -> ActivityStep | Failure:
+        """Take one step along a stream of an account."""
+        asked = reader.fetch_step(stream, cursor, now=self._until, assets=ask.assets)
+        return await self._guarded(_checked_step(asked), f"{_name(ask.account)} {stream}")
+
+    def _refused(self, ask: Ask, failure: Failure) -> AccountReading:
+        wallets = dict.fromkeys((*ask.wallets, *ask.held_back), failure)
+        return AccountReading(ask.account, wallets, failure, failure, self._until)
 
     async def _guarded(self, asked: Coroutine[object, object, Answer], what: str) -> Answer | Failure:
         task = asyncio.ensure_future(asked)
@@ -180,6 +286,32 @@ class _Round:
             await asyncio.wait({task}, timeout=1.0)
             return Failure("timeout", f"{what} had not answered when the cycle's time was up")
         return _outcome(task, what)
+
+
+class _Walk:
+    """One account's steps in one cycle."""
+
+    def __init__(self, round_: _Round, ask: Ask, reader: AccountReader) -> None:
+        self._round, self._ask, self._reader = round_, ask, reader
+        self.steps: list[ActivityStep] = []
+        self.failures: dict[str, Failure] = {}
+        self.last: dict[str, ActivityStep] = {}
+
+    async def step(self, stream: str) -> bool:
+        """Take one more step along a stream; False when there is no room, no time, or the step failed."""
+        if stream in self.failures or len(self.steps) >= self._ask.most_steps or not self._round.has_time():
+            return False
+        if any(failure.code in _HOPELESS for failure in self.failures.values()):
+            return False
+        known = self.last.get(stream)
+        cursor = known.cursor if known is not None else self._ask.cursors.get(stream, "")
+        found = await self._round.step(self._ask, self._reader, stream, cursor)
+        if isinstance(found, Failure):
+            self.failures[stream] = found
+            return False
+        self.last[stream] = found
+        self.steps.append(found)
+        return True
 
 
 def _outcome(task: asyncio.Future[Answer], what: str) -> Answer | Failure:
@@ -198,6 +330,14 @@ def _outcome(task: asyncio.Future[Answer], what: str) -> Answer | Failure:
 
 async def _wallet(reader: AccountReader, wallet: Wallet) -> WalletReading:
     return amounts.check_reading(await reader.fetch_wallet(wallet))
+
+
+async def _checked_step(asked: Coroutine[object, object, ActivityStep]) -> ActivityStep:
+    return amounts.check_step(await asked)
+
+
+def _tells_flows_by_stream(reader: AccountReader) -> bool:
+    return {stream.name for stream in reader.streams()} >= FLOW_STREAMS
 
 
 async def _orders(reader: AccountReader) -> tuple[OpenOrder, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -50,8 +51,8 @@ class WalletLine:
 
     @property
     def is_ok(self) -> bool:
-        """True when this part was read, fresh and priced."""
-        return self.grade == "ok"
+        """True when this part was read, fresh and priced, or is known not to exist."""
+        return self.grade in {"ok", "absent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class CycleReport:
     `is_new` is False when the slot was stored already: nothing was asked of any venue then,
     and the grades are the stored ones. `activity` tells of open orders and cash flows, which do
     not touch the grade; it is empty for a stored slot. `alerts` are the messages of this cycle.
+    `backfill` is the share of the venues' history that has been read, 1 when all of it has, None
+    where no venue was asked for any.
     """
 
     slot: datetime
@@ -71,6 +74,7 @@ class CycleReport:
     activity: tuple[WalletLine, ...] = ()
     seconds: float = 0.0
     alerts: tuple[str, ...] = ()
+    backfill: float | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -86,7 +90,23 @@ class CycleReport:
         if not self.is_new:
             return f"{self.slot:%Y-%m-%d %H:%M:%S} stored already, nothing asked"
         complete = sum(line.grade == "complete" for line in self.users)
-        failed = [f"{line.user} {line.account} {line.wallet}: {line.code}" for line in self.wallets if not line.is_ok]
+        failed = self._troubles()
         troubles = f"; {', '.join(failed)}" if failed else ""
+        if self.backfill is not None and self.backfill < 1:
+            troubles += f"; history {self.backfill:.0%} read"
         counted = f"{complete} of {len(self.users)} users complete in {self.seconds:.1f} s"
         return f"{self.slot:%Y-%m-%d %H:%M:%S} {counted}{troubles}"
+
+    def _troubles(self) -> list[str]:
+        """Return what failed, an account that failed in one way as a whole told once."""
+        told: dict[tuple[str, str, str], list[str]] = {}
+        for line in self.wallets:
+            if not line.is_ok:
+                told.setdefault((line.user, line.account, line.code), []).append(line.wallet)
+        sizes = Counter((line.user, line.account) for line in self.wallets if line.grade != "absent")
+        return [
+            f"{user} {account}: {code}"
+            if len(wallets) == sizes[user, account] > 1
+            else f"{user} {account} {'+'.join(wallets)}: {code}"
+            for (user, account, code), wallets in told.items()
+        ]

@@ -59,9 +59,10 @@ def snapshot_tables(
     *,
     moment: Moment,
     known_at: datetime,
+    unpriced_shares: Mapping[str, float] | None = None,
 ) -> dict[str, pa.Table]:
     """Return the tables of one cycle's snapshots: snapshots, wallets, balances, positions, orders, prices."""
-    book = _Rows(priced, moment, known_at)
+    book = _Rows(priced, moment, known_at, unpriced_shares or {})
     return {
         PORTFOLIO_SNAPSHOTS.name: table_of(PORTFOLIO_SNAPSHOTS, map(book.snapshot, snapshots)),
         WALLETS.name: table_of(WALLETS, _each(snapshots, book.wallets)),
@@ -80,7 +81,14 @@ def known(value: float | None) -> float | None:
 class _Rows:
     """Rows of one cycle."""
 
-    def __init__(self, priced: Mapping[Origin, VenuePrices], moment: Moment, known_at: datetime) -> None:
+    def __init__(
+        self,
+        priced: Mapping[Origin, VenuePrices],
+        moment: Moment,
+        known_at: datetime,
+        unpriced_shares: Mapping[str, float],
+    ) -> None:
+        self._unpriced_shares = unpriced_shares
         self._priced = priced
         self._moment = moment
         self._known_at = known_at
@@ -96,13 +104,16 @@ class _Rows:
             "grade": str(snapshot.grade),
             "reason": snapshot.reason,
             "wallets_ok": sum(state.grade is Grade.OK for state in snapshot.wallets),
-            "wallets_expected": len(snapshot.wallets),
+            "wallets_expected": sum(state.grade is not Grade.ABSENT for state in snapshot.wallets),
             "currency": self._moment.currency,
             "equity": known(snapshot.equity.total),
             "wallet_balance": _total(wallet.wallet_balance for wallet in worth) if is_complete else None,
             "unrealised_pnl": _total(wallet.unrealised_pnl for wallet in worth) if is_complete else None,
             **_exposure_columns(snapshot),
             "known_at": self._known_at,
+            "opaque_value": known(snapshot.exposure.opaque) if snapshot.exposure else None,
+            "wallets_absent": sum(state.grade is Grade.ABSENT for state in snapshot.wallets),
+            "unpriced_share": known(self._unpriced_shares.get(snapshot.user)),
         }
 
     def wallets(self, snapshot: PortfolioSnapshot) -> list[Row]:
@@ -123,6 +134,9 @@ class _Rows:
                     "equity": known(value.equity) if value else None,
                     "wallet_balance": known(value.wallet_balance) if value else None,
                     "unrealised_pnl": known(value.unrealised_pnl) if value else None,
+                    "age_seconds": _age(state, snapshot.at),
+                    "is_carried": state.is_carried,
+                    "known_at": self._known_at,
                 }
             )
         return rows
@@ -146,6 +160,9 @@ class _Rows:
             "currency": self._moment.currency,
             "price": known(price.price) if price else None,
             "value": known(balance_value(balance, prices)),
+            "pair": balance.pair,
+            "holding": str(balance.holding),
+            "components": _components(balance),
         }
 
     def positions(self, snapshot: PortfolioSnapshot) -> list[Row]:
@@ -185,6 +202,7 @@ class _Rows:
             "source": price.source,
             "route": ">".join(price.route),
             "priced_at": price.at,
+            "kind": str(price.kind),
         }
 
 
@@ -198,6 +216,16 @@ def _place(snapshot: PortfolioSnapshot, account: Account, wallet: str) -> Row:
 
 def _read(snapshot: PortfolioSnapshot) -> list[tuple[Account, WalletReading]]:
     return [(state.account, state.reading) for state in snapshot.wallets if state.reading is not None]
+
+
+def _components(balance: Balance) -> str | None:
+    if not balance.components:
+        return None
+    return json.dumps({name: format(amount, "f") for name, amount in balance.components}, sort_keys=True)
+
+
+def _age(state: WalletState, at: datetime) -> float | None:
+    return None if state.reading is None else (at - state.reading.received_at).total_seconds()
 
 
 def _answers(state: WalletState) -> str | None:
@@ -241,6 +269,7 @@ def _position(position: Position) -> Row:
         "settle_asset": position.settle_asset,
         "leverage_setting": stored_or_none(position.leverage_setting),
         "liquidation_price": stored_or_none(position.liquidation_price),
+        "delta": stored_or_none(position.delta),
     }
 
 

@@ -22,8 +22,9 @@ from portfolio_lab.security.redaction import register_credentials
 from portfolio_lab.security.vault import Vault, passphrase_from_environment
 from portfolio_lab.settings import Settings, load_settings
 from portfolio_lab.sync.alerts import Alerts, Send
-from portfolio_lab.sync.cycle import Clock, Memory, run_cycle, slot_at, sync_id_of, utc_now
+from portfolio_lab.sync.cycle import Clock, run_cycle, slot_at, sync_id_of, utc_now
 from portfolio_lab.sync.journal import journal, write_failures
+from portfolio_lab.sync.memory import Memory
 from portfolio_lab.sync.reading import AccountKey, Hub
 from portfolio_lab.sync.report import CycleReport
 from portfolio_lab.sync.state_cache import StateCache
@@ -182,7 +183,7 @@ def sync_once(
 def _real_hub(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[Hub]:
     from portfolio_lab.exchanges import Hub as VenueHub  # noqa: PLC0415  ccxt costs seconds to import
 
-    return VenueHub(clock=clock, governor_path=settings.runs_path / "governor.json")
+    return VenueHub(clock=clock, governor_path=settings.runs_path / "governor")
 
 
 def _state_cache(settings: Settings) -> StateCache:

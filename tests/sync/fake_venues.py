@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from portfolio_lab.models.accounts import Account, Credentials, Wallet
-from portfolio_lab.models.activity import CashFlow
+from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
+from portfolio_lab.models.activity import ActivityRow, ActivityStep, CashFlow, Stream, VenueTotals
 from portfolio_lab.models.holdings import AnswerMark, Balance, OpenOrder, WalletReading
 from portfolio_lab.models.prices import Quote
 
@@ -50,6 +50,10 @@ class FakeVenue:
     orders: dict[str, tuple[OpenOrder, ...]] = field(default_factory=dict)
     faults: dict[tuple[str, str], Exception | str] = field(default_factory=dict)
     late: timedelta = timedelta(0)
+    identities: dict[str, Identity] = field(default_factory=dict)
+    totals: dict[str, VenueTotals] = field(default_factory=dict)
+    streams: dict[str, dict[str, list[ActivityRow]]] = field(default_factory=dict)
+    page: int = 2
     asked: list[tuple[str, str]] = field(default_factory=list)
     flow_windows: list[tuple[str, datetime, datetime]] = field(default_factory=list)
 
@@ -86,6 +90,30 @@ class FakeReader:
     def __init__(self, account: Account, state: FakeVenue) -> None:
         self._account = account
         self._state = state
+
+    async def fetch_identity(self) -> Identity:
+        await self._state.answer(self._account.user, "identity")
+        name = f"{self._account.user} {self._account.name}"
+        return self._state.identities.get(self._account.name, Identity(uid=name))
+
+    async def fetch_totals(self) -> VenueTotals:
+        await self._state.answer(self._account.user, "totals")
+        return self._state.totals.get(self._account.user, VenueTotals(()))
+
+    def streams(self) -> tuple[Stream, ...]:
+        return tuple(Stream(name, None) for name in self._state.streams.get(self._account.user, {}))
+
+    async def fetch_step(self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]) -> ActivityStep:
+        """The rows in the order in which the venue lists them, a page a step; the cursor counts them."""
+        await self._state.answer(self._account.user, f"stream {stream}")
+        rows = self._state.streams[self._account.user][stream]
+        first = int(cursor or 0)
+        page = tuple(rows[first : first + self._state.page])
+        is_current = first + len(page) == len(rows)
+        since = now - timedelta(days=90)
+        return ActivityStep(
+            stream, page, str(first + len(page)), since, now if is_current else None, is_current, is_current, 1.0
+        )
 
     async def fetch_wallet(self, wallet: Wallet) -> WalletReading:
         await self._state.answer(self._account.user, str(wallet))

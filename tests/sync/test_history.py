@@ -16,7 +16,7 @@ from portfolio_lab.models.activity import CashFlow
 from portfolio_lab.settings import load_settings
 from portfolio_lab.store import Store
 from portfolio_lab.sync import CycleReport, run_cycle
-from portfolio_lab.sync.cycle import Memory
+from portfolio_lab.sync.memory import Memory
 
 Keys = Mapping[tuple[str, str, str], Credentials]
 Rows = list[dict[str, object]]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from fake_venues import MIDNIGHT, FakeHub, Hand
 
@@ -14,8 +16,8 @@ from portfolio_lab.models.accounts import Credentials
 from portfolio_lab.settings import load_settings
 from portfolio_lab.store import Store
 from portfolio_lab.sync import run_cycle, sync_id_of
-from portfolio_lab.sync.cycle import Memory
-from portfolio_lab.sync.state_cache import FILE_NAME, StateCache
+from portfolio_lab.sync.memory import Memory
+from portfolio_lab.sync.state_cache import CACHED, StateCache
 from portfolio_lab.sync.state_rows import load_states
 
 MINUTE = timedelta(minutes=1)
@@ -49,18 +51,25 @@ def cached(lab: Path, credentials: Keys, store: Store, hub: FakeHub, clock: Hand
 async def test_it_tells_what_the_store_tells(cached: Lab) -> None:
     for number in range(3):
         await cached.at(MIDNIGHT + number * MINUTE)
-    assert cached.cache.load(cached.store, before=MIDNIGHT + 3 * MINUTE) == load_states(cached.store)
+    rows = cached.cache.load(cached.store, before=MIDNIGHT + 3 * MINUTE)
+    assert rows is not None
+    for table in CACHED:
+        assert sorted(map(str, rows[table.name])) == sorted(map(str, cached.store.read(table.name).to_pylist()))
+    assert {row["user"] for row in rows["users_portfolio_state"]} == {"alice", "bob"}
+    assert {row["account"] for row in rows["accounts"]} == {"binance:main", "okx:desk"}
 
 
-async def test_a_fresh_process_reads_nothing_from_the_store(cached: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_fresh_process_reads_but_the_last_slot(cached: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     await cached.at(MIDNIGHT)
+    read, spans = cached.store.read, []
 
-    def refuse(*_: object, **__: object) -> object:
-        msg = "the store was read"
-        raise AssertionError(msg)
+    def watched(table: str, **asked: Any) -> pa.Table:
+        spans.append((asked["since"], asked["until"]))
+        return read(table, **asked)
 
-    monkeypatch.setattr(cached.store, "read", refuse)
+    monkeypatch.setattr(cached.store, "read", watched)
     await cached.at(MIDNIGHT + MINUTE)
+    assert set(spans) == {(MIDNIGHT, MIDNIGHT + timedelta(microseconds=1))}
 
 
 async def test_a_commit_that_the_cache_missed_makes_it_old(cached: Lab) -> None:
@@ -72,10 +81,11 @@ async def test_a_commit_that_the_cache_missed_makes_it_old(cached: Lab) -> None:
     assert load_states(cached.store)["bob"]["complete_slot"] == MIDNIGHT + MINUTE
 
 
+@pytest.mark.parametrize("table", [table.name for table in CACHED])
 @pytest.mark.parametrize("content", [b"", b"ARROW1", b"not arrow at all"])
-async def test_a_damaged_cache_is_passed_over(cached: Lab, lab: Path, content: bytes) -> None:
+async def test_a_damaged_cache_is_passed_over(cached: Lab, lab: Path, content: bytes, table: str) -> None:
     await cached.at(MIDNIGHT)
-    (lab / "runs" / FILE_NAME).write_bytes(content)
+    (lab / "runs" / f"{table}.arrow").write_bytes(content)
     assert cached.cache.load(cached.store, before=MIDNIGHT + MINUTE) is None
     await cached.at(MIDNIGHT + MINUTE)
 

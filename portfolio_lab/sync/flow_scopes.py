@@ -1,0 +1,145 @@
+"""Whether a cash flow crosses the border of the user's book, or only that of one account.
+
+A withdrawal is external until the deposit arrives that proves it internal: then both are
+rewritten, and the value was in transit in between. An account that joins the book brings
+its whole equity with it, one that leaves takes it away; both are flows of the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from portfolio_lab.engines.pairing import CLOCKS_APART, LONGEST_WAY, Move, Pair, pair_moves
+from portfolio_lab.models.snapshot import Grade, PortfolioSnapshot
+from portfolio_lab.models.tables import CASH_FLOWS
+from portfolio_lab.sync.amounts import stored
+from portfolio_lab.sync.cash_flow_rows import EXTERNAL, INTERNAL
+from portfolio_lab.sync.rows import Row
+
+if TYPE_CHECKING:
+    from portfolio_lab.store import Store
+
+REACH = LONGEST_WAY + CLOCKS_APART
+JOINED, LEFT = "joined", "left"
+
+
+def scoped(store: Store, fresh: Sequence[Row], *, known_at: datetime) -> tuple[list[Row], list[Pair]]:
+    """Return the rows to write and the pairs found.
+
+    Args:
+        store: holds earlier cash flows: the other end of a move may have come before.
+        fresh: this cycle's new rows of cash_flows.
+        known_at: goes into rows that are written anew.
+
+    Returns:
+        The fresh rows, those of a pair marked internal, and beside them each stored row that
+        turned out to be the other end of one.
+    """
+    pairs: list[Pair] = []
+    rows = {_key(row): row for row in fresh}
+    for user in sorted({str(row["user"]) for row in fresh}):
+        mine = [row for row in fresh if row["user"] == user]
+        candidates = {_key(row): row for row in _unpaired(store, user, mine)} | {_key(row): row for row in mine}
+        found = pair_moves(_moves(candidates.values(), "withdrawal"), _moves(candidates.values(), "deposit"))
+        for pair in found:
+            for kind, end in (("withdrawal", pair.withdrawal), ("deposit", pair.deposit)):
+                row = candidates[user, end.account, kind, end.flow_id]
+                rows[_key(row)] = {**row, "scope": INTERNAL, "pair_id": pair.pair_id, "known_at": known_at}
+        pairs += found
+    return list(rows.values()), pairs
+
+
+def _unpaired(store: Store, user: str, fresh: Sequence[Row]) -> list[Row]:
+    times: list[datetime] = [row["at"] for row in fresh]  # type: ignore[misc]
+    rows = store.read(CASH_FLOWS.name, users=[user], since=min(times) - REACH, until=max(times) + REACH)
+    return rows.to_pylist()
+
+
+def _moves(rows: object, kind: str) -> list[Move]:
+    return [
+        Move(
+            row["account"],
+            row["flow_id"],
+            row["at"],
+            row["asset"],
+            abs(row["quantity"]),
+            row["fee"],
+            row["txid"],
+            row["network"] or "",
+        )
+        for row in rows  # type: ignore[attr-defined]
+        if row["kind"] == kind and row["scope"] in {None, EXTERNAL} and row["pair_id"] is None
+    ]
+
+
+def _key(row: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(row[name] for name in CASH_FLOWS.key)
+
+
+# ---------------------------------------------------------------- accounts that come and go
+
+
+def membership_rows(
+    snapshot: PortfolioSnapshot,
+    members_before: Mapping[str, float] | None,
+    *,
+    currency: str,
+    known_at: datetime,
+) -> list[Row]:
+    """Return a flow for each account that joined or left since the last complete snapshot.
+
+    Args:
+        snapshot: this cycle's; only a complete one counts.
+        members_before: equity by account in the last complete snapshot, None when this is the first.
+        currency: the reporting currency, in which such a flow is counted.
+        known_at: goes into that column.
+    """
+    if snapshot.grade is not Grade.COMPLETE or not members_before:
+        return []
+    now = equity_by_account(snapshot)
+    joined = [
+        _membership(snapshot, name, JOINED, now[name], currency, known_at) for name in now if name not in members_before
+    ]
+    left = [
+        _membership(snapshot, name, LEFT, -equity, currency, known_at)
+        for name, equity in members_before.items()
+        if name not in now
+    ]
+    return joined + left
+
+
+def equity_by_account(snapshot: PortfolioSnapshot) -> dict[str, float]:
+    """Return what each account of a complete snapshot is worth."""
+    sums: dict[str, float] = {state.account.name: 0.0 for state in snapshot.wallets}
+    for wallet in snapshot.equity.wallets:
+        sums[wallet.account] += wallet.equity or 0.0
+    return sums
+
+
+def _membership(
+    snapshot: PortfolioSnapshot, account: str, kind: str, value: float, currency: str, known_at: datetime
+) -> Row:
+    # Inside the gap that this snapshot closes, at its very end: it has earned nothing in it.
+    at = snapshot.at - timedelta(microseconds=1)
+    return {
+        "user": snapshot.user,
+        "account": account,
+        "kind": kind,
+        "flow_id": f"{kind}-{snapshot.slot:%Y%m%dT%H%M%SZ}",
+        "at": at,
+        "asset": currency,
+        "quantity": stored(Decimal(repr(value))),
+        "fee": Decimal(0),
+        "txid": "",
+        "currency": currency,
+        "price": 1.0,
+        "value": value,
+        "known_at": known_at,
+        "scope": EXTERNAL,
+        "pair_id": None,
+        "network": "",
+        "wallet": None,
+    }

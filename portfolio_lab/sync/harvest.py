@@ -1,0 +1,392 @@
+"""One cycle after everything was read: what it comes to, in rows of all tables.
+
+Pure but for what the store is asked: the other end of a move, the rows that a stream repeats, the
+snapshots of a day that closes. Nothing is written here but restatements, which are commits of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from portfolio_lab.engines.pairing import Pair
+from portfolio_lab.models.accounts import Account
+from portfolio_lab.models.snapshot import Grade, PortfolioSnapshot
+from portfolio_lab.models.tables import (
+    ACCOUNTS,
+    ATTESTATIONS,
+    CASH_FLOWS,
+    CURSORS,
+    FILLS,
+    INCOME,
+    PERFORMANCE_HISTORY,
+    PORTFOLIO_SNAPSHOTS,
+    RESTATEMENTS,
+    SUSPICIONS,
+    TABLES,
+    TRANSFERS,
+    USERS_PORTFOLIO_STATE,
+)
+from portfolio_lab.settings import Settings
+from portfolio_lab.sync.activity_rows import activity_rows, restatement
+from portfolio_lab.sync.attestation_rows import attested
+from portfolio_lab.sync.cash_flow_rows import EARLIER, flows_read, flows_until, new_flow_rows
+from portfolio_lab.sync.flow_scopes import equity_by_account, membership_rows, scoped
+from portfolio_lab.sync.grading import Moment, grade_user, price_book, prices_of
+from portfolio_lab.sync.identities import account_rows, checked, refusals
+from portfolio_lab.sync.memory import LastBook, Memory
+from portfolio_lab.sync.performance_rows import closed_day_rows
+from portfolio_lab.sync.reading import AccountKey, AccountReading, BookReading
+from portfolio_lab.sync.report import CycleReport, Failure, UserLine, WalletLine
+from portfolio_lab.sync.restating import confirm_slots, place_in_transit
+from portfolio_lab.sync.rows import Row, snapshot_tables, table_of
+from portfolio_lab.sync.state_rows import Progress, progress_of, state_row
+from portfolio_lab.sync.suspicion import Verdict, holdings_of, is_whole, judged
+from portfolio_lab.sync.tiers import Completed, Tiers, completed
+
+if TYPE_CHECKING:
+    from portfolio_lab.store import Store
+
+LEDGER_SLACK = timedelta(hours=1)
+"""A venue's ledger may tell of a change so long before our last look at the book."""
+
+
+def duplicates_of(settings: Settings, memory: Memory) -> dict[AccountKey, Failure]:
+    """Return the accounts that are another one of the lab under a second key, as far as is known."""
+    return refusals(settings.accounts, {account.key: memory.account(account).identity for account in settings.accounts})
+
+
+class Cycle:
+    """What one cycle comes to; use it as tables, restate, remember, report."""
+
+    def __init__(
+        self, settings: Settings, store: Store, book: BookReading, memory: Memory, *, slot: datetime, at: datetime
+    ) -> None:
+        self._store, self._memory, self._at = store, memory, at
+        self._tiers = Tiers.of(settings)
+        self._moment = Moment(slot, timedelta(seconds=settings.interval_seconds), settings.reporting_currency)
+        self._by_user = self._completed(settings, book)
+        everything = [one.reading for readings in self._by_user.values() for one in readings]
+        self._readings = everything
+        self._priced = price_book(book.quotes, everything, at=at, moment=self._moment, last_known=memory.prices)
+        self._activity = activity_rows(store, everything, memory.cursors, currency=self._moment.currency, known_at=at)
+        self._verdicts = {user: self._judged(user, readings) for user, readings in self._by_user.items()}
+        self._snapshots = [self._graded(user) for user in self._by_user]
+        self._pairs: list[tuple[str, Pair]] = []
+        self._lines: list[WalletLine] = []
+        self._account_rows: list[Row] = []
+        self.states: dict[str, Row] = {}
+
+    def _completed(self, settings: Settings, book: BookReading) -> dict[str, list[Completed]]:
+        # An identity that was read just now may be another account's: then it is not read twice.
+        for reading in book.accounts:
+            known = self._memory.account(reading.account)
+            known.identity = (
+                known.identity if isinstance(reading.identity, Failure) else reading.identity or known.identity
+            )
+        duplicates = duplicates_of(settings, self._memory)
+        by_user: dict[str, list[Completed]] = {}
+        for reading in book.accounts:
+            sound = checked(reading, settings, duplicates)
+            known = self._memory.account(reading.account)
+            by_user.setdefault(reading.account.user, []).append(completed(sound, known, self._tiers, now=self._at))
+        return by_user
+
+    # ------------------------------------------------------------ judging
+
+    def _judged(self, user: str, readings: Sequence[Completed]) -> Verdict:
+        before = self._memory.books.get(user)
+        pending = self._memory.pending(user)
+        if before is None or not is_whole(readings):
+            return Verdict(doubted={(str(row["account"]), str(row["wallet"])): str(row["reason"]) for row in pending})
+        now = {key: held for key, held in holdings_of(readings).items() if key[0] in before.members}
+        members = {one.reading.account.name for one in readings}
+        known = {key: held for key, held in before.holdings.items() if key[0] in members}
+        verdict = self._verdict(user, known, now, before, pending, set())
+        if not verdict.rows:
+            return verdict
+        return self._verdict(user, known, now, before, pending, self._explained(user, before))
+
+    def _verdict(
+        self,
+        user: str,
+        known: Mapping[tuple[str, str, str, str], float],
+        now: Mapping[tuple[str, str, str, str], float],
+        before: LastBook,
+        pending: Sequence[Row],
+        explained: set[tuple[str, str]],
+    ) -> Verdict:
+        return judged(
+            user,
+            known,
+            now,
+            prices=self._prices_by_account(user),
+            equity=before.equity,
+            explained=explained,
+            pending=pending,
+            slot=self._moment.slot,
+            known_at=self._at,
+        )
+
+    def _prices_by_account(self, user: str) -> dict[tuple[str, str], float]:
+        found: dict[tuple[str, str], float] = {}
+        for one in self._by_user[user]:
+            account = one.reading.account
+            for (venue, asset), price in self._memory.prices.items():
+                if venue == account.venue:
+                    found[account.name, asset] = price.price
+            for asset, price in prices_of(account, self._priced).prices.items():
+                found[account.name, asset] = price.price
+        return found
+
+    def _explained(self, user: str, before: LastBook) -> set[tuple[str, str]]:
+        """(account, asset) pairs of which the ledger, stored or just read, tells since the last book."""
+        since = before.slot - LEDGER_SLACK
+        told = {(account, asset) for who, account, asset, at in self._activity.events if who == user and at >= since}
+        told |= {
+            (account.name, flow.asset)
+            for account, flow in flows_read(self._readings)
+            if account.user == user and flow.at >= since
+        }
+        for table, columns in (
+            (FILLS, ("underlying", "fee_asset", "settle_asset")),
+            (INCOME, ("asset",)),
+            (TRANSFERS, ("asset",)),
+        ):
+            rows = self._store.read(table.name, users=[user], since=since, columns=["account", *columns])
+            told |= {(row["account"], row[column]) for row in rows.to_pylist() for column in columns}
+        return told
+
+    def _graded(self, user: str) -> PortfolioSnapshot:
+        return grade_user(
+            user,
+            self._by_user[user],
+            self._priced,
+            at=self._at,
+            moment=self._moment,
+            tiers=self._tiers,
+            doubted=self._verdicts[user].doubted,
+        )
+
+    # ------------------------------------------------------------ rows
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Return every table of this cycle's commit, and leave each user's new state in `states`."""
+        tables = snapshot_tables(
+            self._snapshots,
+            self._priced,
+            moment=self._moment,
+            known_at=self._at,
+            unpriced_shares=self._unpriced_shares(),
+        )
+        self._account_rows = self._accounts()
+        rows = self._facts()
+        rows |= self._history(rows[CASH_FLOWS.name], tables[PORTFOLIO_SNAPSHOTS.name])
+        return tables | {name: table_of(TABLES[name], content) for name, content in rows.items()}
+
+    def _facts(self) -> dict[str, list[Row]]:
+        return {
+            CASH_FLOWS.name: self._flows(),
+            **self._activity.tables,
+            CURSORS.name: list(self._activity.cursors.values()),
+            SUSPICIONS.name: [row for verdict in self._verdicts.values() for row in verdict.rows],
+            ACCOUNTS.name: self._account_rows,
+            ATTESTATIONS.name: self._attested(),
+            RESTATEMENTS.name: self._activity.restatements,
+        }
+
+    def _flows(self) -> list[Row]:
+        read = flows_read(self._readings)
+        first_slots = self._memory.first_slots()
+        fresh = new_flow_rows(
+            self._store, read, self._priced, moment=self._moment, known_at=self._at, first_slots=first_slots
+        )
+        self._activity.restatements += self._late_flows(fresh)
+        rows, pairs = scoped(self._store, fresh, known_at=self._at)
+        self._pairs = [(str(_user_of(rows, pair)), pair) for pair in pairs]
+        for snapshot in self._snapshots:
+            before = self._memory.books.get(snapshot.user)
+            rows += membership_rows(
+                snapshot, before.members if before else None, currency=self._moment.currency, known_at=self._at
+            )
+        return rows
+
+    def _late_flows(self, fresh: Sequence[Row]) -> list[Row]:
+        """Flows that came after their time had been read; each changes a past that was told already."""
+        known = {user: progress_of(state).flows_until for user, state in (self._memory.states or {}).items()}
+        return [
+            restatement(CASH_FLOWS, row, None, known_at=self._at)
+            for row in fresh
+            if row["scope"] != EARLIER and _is_before(row["at"], known.get(str(row["user"])))
+        ]
+
+    def _attested(self) -> list[Row]:
+        rows: list[Row] = []
+        for snapshot in self._snapshots:
+            plain = [one.reading for one in self._by_user[snapshot.user]]
+            found, lines = attested(snapshot, plain, self._priced, moment=self._moment, known_at=self._at)
+            rows += found
+            self._lines += lines
+        return rows
+
+    def _accounts(self) -> list[Row]:
+        return [
+            row
+            for snapshot in self._snapshots
+            for row in account_rows(
+                snapshot,
+                [one.reading for one in self._by_user[snapshot.user]],
+                self._memory.known_accounts,
+                known_at=self._at,
+            )
+        ]
+
+    def _unpriced_shares(self) -> dict[str, float]:
+        """What each user holds without a price, at the last price known of it, as a share of the last equity."""
+        shares = {}
+        for snapshot in self._snapshots:
+            before = self._memory.books.get(snapshot.user)
+            missing = snapshot.equity.unpriced
+            last = [self._memory.prices.get((one.account.partition(":")[0], one.asset)) for one in missing]
+            if before is not None and before.equity > 0 and missing and None not in last:
+                worth = sum(one.quantity * price.price for one, price in zip(missing, last, strict=True) if price)
+                shares[snapshot.user] = abs(worth) / before.equity
+        return shares
+
+    # ------------------------------------------------------------ history
+
+    def _history(self, flows: Sequence[Row], snapshots: pa.Table) -> dict[str, list[Row]]:
+        days: list[Row] = []
+        for snapshot in self._snapshots:
+            progress, closed = self._progress(snapshot.user, snapshots, flows)
+            days += closed
+            self._carry_forward(snapshot, progress)
+        return {PERFORMANCE_HISTORY.name: days, USERS_PORTFOLIO_STATE.name: list(self.states.values())}
+
+    def _progress(self, user: str, snapshots: pa.Table, flows: Sequence[Row]) -> tuple[Progress, list[Row]]:
+        before = (self._memory.states or {}).get(user)
+        cursors = {**self._memory.cursors, **self._activity.cursors}
+        plain = [one.reading for one in self._by_user[user]]
+        return closed_day_rows(
+            self._store,
+            user,
+            before,
+            snapshots=snapshots,
+            flows=[flow for flow in flows if flow["user"] == user and flow["scope"] != EARLIER],
+            flows_until=flows_until(plain, progress_of(before).flows_until, cursors),
+            moment=self._moment,
+            known_at=self._at,
+            restated_since=self._restated_since(user),
+        )
+
+    def _restated_since(self, user: str) -> datetime | None:
+        starts = [pair.withdrawal.at for owner, pair in self._pairs if owner == user]
+        if (since := self._verdicts[user].restate_since) is not None:
+            starts.append(since)
+        return min(starts, default=None)
+
+    def _carry_forward(self, snapshot: PortfolioSnapshot, progress: Progress) -> None:
+        before = (self._memory.states or {}).get(snapshot.user)
+        if before is not None and before["slot"] > snapshot.slot:  # type: ignore[operator]
+            return  # an older slot, run late, does not turn the newest state back
+        self.states[snapshot.user] = state_row(
+            snapshot, before, progress=progress, currency=self._moment.currency, known_at=self._at
+        )
+
+    # ------------------------------------------------------------ what changes the past, and what is kept
+
+    def restate(self) -> None:
+        """Tell slots anew that turned out to be true, or to have had value in transit."""
+        slot = self._moment.slot
+        for user, verdict in self._verdicts.items():
+            if verdict.restate_since is not None:
+                confirm_slots(self._store, user, since=verdict.restate_since, until=slot, known_at=self._at)
+        for user, pair in self._pairs:
+            place_in_transit(self._store, user, pair, known_at=self._at)
+
+    def remember(self) -> None:
+        """Take over into the memory what the commit has made true."""
+        self._memory.keep(
+            slot=self._moment.slot,
+            states=self.states,
+            cursors=self._activity.cursors,
+            suspicions=[row for verdict in self._verdicts.values() for row in verdict.rows],
+            accounts=self._account_rows,
+        )
+        for snapshot in self._snapshots:
+            if snapshot.grade is Grade.COMPLETE:
+                self._remember_book(snapshot)
+        for reading in self._readings:
+            account = reading.account
+            seen = self._memory.assets.setdefault((account.user, account.name), set())
+            seen |= {
+                asset for who, name, asset, _ in self._activity.events if (who, name) == (account.user, account.name)
+            }
+            seen |= {key[2] for key in holdings_of(self._by_user[account.user]) if key[0] == account.name}
+
+    def _remember_book(self, snapshot: PortfolioSnapshot) -> None:
+        self._memory.books[snapshot.user] = LastBook(
+            snapshot.slot,
+            snapshot.equity.total or 0.0,
+            holdings_of(self._by_user[snapshot.user]),
+            equity_by_account(snapshot),
+        )
+        for one in self._by_user[snapshot.user]:
+            venue = one.reading.account.venue
+            for asset, price in prices_of(one.reading.account, self._priced).prices.items():
+                self._memory.prices[venue, asset] = price
+
+    # ------------------------------------------------------------ report
+
+    def report(self, sync_id: str, *, seconds: float) -> CycleReport:
+        """Return what became of each user and wallet."""
+        return CycleReport(
+            slot=self._moment.slot,
+            sync_id=sync_id,
+            is_new=True,
+            users=tuple(
+                UserLine(snapshot.user, str(snapshot.grade), snapshot.reason, snapshot.equity.total)
+                for snapshot in self._snapshots
+            ),
+            wallets=tuple(line for snapshot in self._snapshots for line in _wallet_lines(snapshot)),
+            activity=(*(line for reading in self._readings for line in _activity_lines(reading)), *self._lines),
+            seconds=seconds,
+            backfill=self._backfill(),
+        )
+
+    def _backfill(self) -> float | None:
+        rows = [float(str(row["progress"])) for row in self._memory.cursors.values()]
+        return sum(rows) / len(rows) if rows else None
+
+
+def _is_before(at: object, until: datetime | None) -> bool:
+    return until is not None and isinstance(at, datetime) and at < until
+
+
+def _user_of(rows: Sequence[Row], pair: Pair) -> object:
+    return next(row["user"] for row in rows if row["pair_id"] == pair.pair_id)
+
+
+def _wallet_lines(snapshot: PortfolioSnapshot) -> list[WalletLine]:
+    return [
+        WalletLine(snapshot.user, state.account.name, str(state.wallet), str(state.grade), state.code, state.reason)
+        for state in snapshot.wallets
+    ]
+
+
+def _activity_lines(reading: AccountReading) -> list[WalletLine]:
+    parts: list[tuple[str, object]] = [("open_orders", reading.orders), ("cash_flows", reading.flows)]
+    parts += [("totals", reading.totals), ("identity", reading.identity)]
+    parts += [(f"stream {step.stream}", step) for step in reading.activity.steps]
+    parts += [(f"stream {name}", failure) for name, failure in reading.activity.failures.items()]
+    lines = {part: _activity_line(reading.account, part, found) for part, found in parts if found is not None}
+    return list(lines.values())
+
+
+def _activity_line(account: Account, part: str, found: object) -> WalletLine:
+    if isinstance(found, Failure):
+        return WalletLine(account.user, account.name, part, "failed", found.code, found.reason)
+    return WalletLine(account.user, account.name, part, "ok", "", "")

@@ -1,0 +1,230 @@
+"""What a syncer knows from one cycle to the next, and how a fresh process finds it again.
+
+Everything here can be read from the store; keeping it spares the reading. The newest state of
+each user, cursors, open suspicions and accounts come from the cache beside the runs where it is
+good; the last complete books and the readings of slow wallets from a few slots of the store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from portfolio_lab.engines.plausibility import HoldingKey
+from portfolio_lab.models.accounts import Account, Identity, Wallet
+from portfolio_lab.models.holdings import AnswerMark, Balance, Holding, WalletReading
+from portfolio_lab.models.prices import Price, PriceKind
+from portfolio_lab.models.tables import (
+    ACCOUNTS,
+    BALANCES,
+    CURSORS,
+    PRICES,
+    SUSPICIONS,
+    USERS_PORTFOLIO_STATE,
+    WALLETS,
+    Table,
+)
+from portfolio_lab.sync.activity_rows import CursorKey
+from portfolio_lab.sync.reading import AccountKey
+from portfolio_lab.sync.rows import Row
+from portfolio_lab.sync.state_cache import StateCache
+from portfolio_lab.sync.suspicion import PENDING
+from portfolio_lab.sync.tiers import AccountMemory
+
+if TYPE_CHECKING:
+    from portfolio_lab.store import Store
+
+_AT_ONCE = timedelta(microseconds=1)
+
+
+@dataclass(slots=True)
+class LastBook:
+    """One user's last complete book: its equity, what it held, and the equity of each account."""
+
+    slot: datetime
+    equity: float
+    holdings: dict[HoldingKey, float]
+    members: dict[str, float]
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a syncer need not read from the store again. Give one to all cycles of a process."""
+
+    cache: StateCache | None = None
+    states: dict[str, Row] | None = None
+    cursors: dict[CursorKey, Row] = field(default_factory=dict)
+    suspicions: dict[tuple[object, ...], Row] = field(default_factory=dict)
+    known_accounts: dict[tuple[str, str], Row] = field(default_factory=dict)
+    accounts: dict[AccountKey, AccountMemory] = field(default_factory=dict)
+    books: dict[str, LastBook] = field(default_factory=dict)
+    prices: dict[tuple[str, str], Price] = field(default_factory=dict)
+    assets: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+
+    def recall(self, store: Store, accounts: Sequence[Account], *, slot: datetime) -> dict[str, Row]:
+        """Return the states by user; everything else is in its place after that."""
+        if self.states is None:
+            rows = self.cache.load(store, before=slot) if self.cache is not None else None
+            self._take(rows or _from_store(store))
+            self._recall_books(store)
+            self._recall_slow_wallets(store, accounts)
+        return self.states or {}
+
+    def forget(self) -> None:
+        """Read everything from the store again next time: another writer was quicker."""
+        self.states = None
+
+    def account(self, account: Account) -> AccountMemory:
+        """Return what is known of an account; nothing at first."""
+        return self.accounts.setdefault(account.key, AccountMemory())
+
+    def first_slots(self) -> dict[tuple[str, str], datetime]:
+        """Return since when each (user, account) is part of its user's book."""
+        return {key: row["first_slot"] for key, row in self.known_accounts.items()}  # type: ignore[misc]
+
+    def pending(self, user: str) -> list[Row]:
+        """Return the suspicions about a user's book that are not over."""
+        return [row for row in self.suspicions.values() if row["user"] == user]
+
+    def cursors_of(self, account: Account) -> dict[str, str]:
+        """Return where each stream of an account continues."""
+        place = (account.user, account.name)
+        return {key[2]: str(row["cursor"]) for key, row in self.cursors.items() if key[:2] == place}
+
+    def keep(
+        self,
+        *,
+        slot: datetime,
+        states: Mapping[str, Row],
+        cursors: Mapping[CursorKey, Row],
+        suspicions: Iterable[Row],
+        accounts: Iterable[Row],
+    ) -> None:
+        """Take over what was committed in `slot`."""
+        self.states = {**(self.states or {}), **states}
+        self.cursors.update(cursors)
+        for row in suspicions:
+            key = tuple(row[name] for name in SUSPICIONS.key)
+            self.suspicions[key] = row
+            if row["state"] != PENDING:
+                del self.suspicions[key]
+        self.known_accounts.update({(str(row["user"]), str(row["account"])): row for row in accounts})
+        if self.cache is not None:
+            self.cache.save(self._cached(), slot=slot)
+
+    def _cached(self) -> dict[str, list[Row]]:
+        return {
+            USERS_PORTFOLIO_STATE.name: list((self.states or {}).values()),
+            CURSORS.name: list(self.cursors.values()),
+            SUSPICIONS.name: list(self.suspicions.values()),
+            ACCOUNTS.name: list(self.known_accounts.values()),
+        }
+
+    def _take(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        self.states = {str(row["user"]): row for row in rows[USERS_PORTFOLIO_STATE.name]}
+        self.cursors = {_key(CURSORS, row): row for row in rows[CURSORS.name]}
+        pending = [row for row in rows[SUSPICIONS.name] if row["state"] == PENDING]
+        self.suspicions = {_key(SUSPICIONS, row): row for row in pending}
+        self.known_accounts = {_key(ACCOUNTS, row): row for row in rows[ACCOUNTS.name]}
+
+    def _recall_books(self, store: Store) -> None:
+        for slot, users in _by_slot(self.states or {}, "complete_slot").items():
+            balances = _at_slot(store, BALANCES, slot, users)
+            wallets = _at_slot(store, WALLETS, slot, users)
+            for user in users:
+                self.books[user] = _book(user, slot, self.states or {}, balances, wallets)
+            for row in _at_slot(store, PRICES, slot, None):
+                self.prices[row["venue"], row["asset"]] = _price(row)
+
+    def _recall_slow_wallets(self, store: Store, accounts: Sequence[Account]) -> None:
+        by_name = {(account.user, account.name): account for account in accounts}
+        for slot, users in _by_slot(self.states or {}, "slot").items():
+            wallets = _at_slot(store, WALLETS, slot, users)
+            slow = [row for row in wallets if row["grade"] == "ok" and _is_slow(row["wallet"])]
+            balances = _at_slot(store, BALANCES, slot, users) if slow else []
+            for row in slow:
+                account = by_name.get((row["user"], row["account"]))
+                if account is not None:
+                    self.account(account).slow[Wallet(row["wallet"])] = _reading(row, balances)
+        for (user, name), row in self.known_accounts.items():
+            account = by_name.get((user, name))
+            if account is not None:
+                known = self.account(account)
+                known.identity, known.identity_at = _identity(row), row["at"]  # type: ignore[assignment]
+
+
+def _from_store(store: Store) -> dict[str, list[Row]]:
+    return {
+        table.name: store.read(table.name).to_pylist()
+        for table in (USERS_PORTFOLIO_STATE, CURSORS, SUSPICIONS, ACCOUNTS)
+    }
+
+
+def _at_slot(store: Store, table: Table, slot: datetime, users: Sequence[str] | None) -> list[dict[str, Any]]:
+    return store.read(table.name, users=users, since=slot, until=slot + _AT_ONCE).to_pylist()
+
+
+def _key(table: Table, row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in table.key)
+
+
+def _by_slot(states: Mapping[str, Row], column: str) -> dict[datetime, list[str]]:
+    found: dict[datetime, list[str]] = {}
+    for user, state in states.items():
+        slot = state[column]
+        if isinstance(slot, datetime):
+            found.setdefault(slot, []).append(user)
+    return found
+
+
+def _is_slow(name: str) -> bool:
+    return Wallet(name).is_slow
+
+
+def _book(user: str, slot: datetime, states: Mapping[str, Row], balances: list[Any], wallets: list[Any]) -> LastBook:
+    holdings: dict[HoldingKey, float] = {}
+    for row in balances:
+        if row["user"] == user and row["wallet"] != str(Wallet.IN_TRANSIT):
+            key = (row["account"], row["wallet"], row["asset"], row["pair"] or "")
+            holdings[key] = holdings.get(key, 0.0) + float(row["quantity"])
+    members: dict[str, float] = {}
+    for row in wallets:
+        if row["user"] == user and row["wallet"] != str(Wallet.IN_TRANSIT):
+            members[row["account"]] = members.get(row["account"], 0.0) + (row["equity"] or 0.0)
+    return LastBook(slot, float(str(states[user]["equity"] or 0.0)), holdings, members)
+
+
+def _price(row: Mapping[str, Any]) -> Price:
+    route = tuple(str(row["route"]).split(">"))
+    kind = PriceKind(row["kind"]) if row["kind"] else PriceKind.MARKET
+    return Price(row["asset"], row["currency"], row["price"], row["source"], route, row["priced_at"], kind)
+
+
+def _reading(wallet: Mapping[str, Any], balances: Sequence[Mapping[str, Any]]) -> WalletReading:
+    place = (wallet["user"], wallet["account"], wallet["wallet"])
+    mine = [row for row in balances if (row["user"], row["account"], row["wallet"]) == place]
+    hashes = json.loads(wallet["answers"] or "{}") or {"stored": ""}
+    marks = tuple(AnswerMark(endpoint, sha256, wallet["received_at"]) for endpoint, sha256 in hashes.items())
+    return WalletReading(Wallet(wallet["wallet"]), tuple(_balance(row) for row in mine), (), marks)
+
+
+def _balance(row: Mapping[str, Any]) -> Balance:
+    parts = json.loads(row["components"]) if row["components"] else {}
+    return Balance(
+        row["asset"],
+        row["quantity"],
+        row["wallet_balance"],
+        row["unrealised_pnl"],
+        row["available"],
+        row["pair"] or "",
+        Holding(row["holding"] or "held"),
+        tuple((name, Decimal(amount)) for name, amount in parts.items()),
+    )
+
+
+def _identity(row: Mapping[str, Any]) -> Identity:
+    return Identity(row["uid"], row["main_uid"], (), row["is_ip_bound"], row["mode"])

@@ -1,0 +1,225 @@
+"""What is read when: the core each cycle, the rest when it is due, or when money may have moved into it.
+
+A slow wallet (savings, loans, bots) holds money that rests. Money gets into it or out of it only
+through another wallet of the account, so its last reading holds while no other wallet has
+changed a quantity; it is read anew when its period is over, or at once when one has. What is carried is
+valued at the prices of now. So a large book keeps its 60 s core, and no transfer into savings
+ever looks like a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
+from portfolio_lab.models.activity import VenueTotals
+from portfolio_lab.models.holdings import Balance, Holding, OpenOrder, WalletReading
+from portfolio_lab.settings import Settings
+from portfolio_lab.sync.reading import FLOW_STREAMS, AccountReading, Ask
+from portfolio_lab.sync.report import Failure
+
+IDENTITY_PERIOD = timedelta(days=1)
+MOST_STEPS = 40
+"""Steps along an account's streams in one cycle."""
+
+Found = WalletReading | Failure
+
+
+@dataclass(slots=True)
+class AccountMemory:
+    """What is known of one account from earlier cycles."""
+
+    slow: dict[Wallet, WalletReading] = field(default_factory=dict)
+    core: dict[Wallet, tuple[Balance, ...]] = field(default_factory=dict)
+    orders: tuple[OpenOrder, ...] | None = None
+    orders_at: datetime | None = None
+    totals: VenueTotals | None = None
+    totals_at: datetime | None = None
+    identity: Identity | None = None
+    identity_at: datetime | None = None
+    streams_at: dict[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tiers:
+    """How often what is read; the core is read in every cycle."""
+
+    slow: timedelta
+    orders: timedelta
+    history: timedelta
+
+    @classmethod
+    def of(cls, settings: Settings) -> Tiers:
+        """Return the tiers of a lab."""
+        return cls(
+            timedelta(seconds=settings.slow_seconds),
+            timedelta(seconds=settings.orders_seconds),
+            timedelta(seconds=settings.history_seconds),
+        )
+
+
+def is_due(read_at: datetime | None, period: timedelta, now: datetime) -> bool:
+    """True when something read at `read_at` must be read again; also when the clock went back."""
+    return read_at is None or not timedelta(0) <= now - read_at < period
+
+
+def asked(
+    account: Account,
+    credentials: Credentials | None,
+    known: AccountMemory,
+    tiers: Tiers,
+    *,
+    now: datetime,
+    flows_since: datetime,
+    refused: Failure | None,
+    cursors: Mapping[str, str],
+    assets: frozenset[str],
+) -> Ask:
+    """Return what this cycle asks of an account."""
+    present = [wallet for wallet in account.wallets if wallet not in absent_wallets(known)]
+    held_back = tuple(wallet for wallet in present if _may_be_carried(wallet, known, tiers, now))
+    return Ask(
+        account,
+        credentials,
+        flows_since,
+        wallets=tuple(wallet for wallet in present if wallet not in held_back),
+        held_back=held_back,
+        moves=_moves(known),
+        wants_orders=is_due(known.orders_at, tiers.orders, now),
+        wants_totals=is_due(known.totals_at, tiers.slow, now),
+        wants_identity=known.identity is None
+        or not known.identity.is_read_only
+        or is_due(known.identity_at, IDENTITY_PERIOD, now),
+        refused=refused,
+        cursors=cursors,
+        is_due=lambda stream: stream in FLOW_STREAMS or is_due(known.streams_at.get(stream), tiers.history, now),
+        assets=assets,
+        most_steps=MOST_STEPS,
+    )
+
+
+def absent_wallets(known: AccountMemory) -> Mapping[Wallet, str]:
+    """Return the wallets that the account does not have, with the reason, as far as that is known."""
+    return known.totals.absent if known.totals is not None else {}
+
+
+def _may_be_carried(wallet: Wallet, known: AccountMemory, tiers: Tiers, now: datetime) -> bool:
+    reading = known.slow.get(wallet)
+    return wallet.is_slow and reading is not None and not is_due(reading.received_at, tiers.slow, now)
+
+
+def _moves(known: AccountMemory) -> Callable[[Mapping[Wallet, Found]], bool]:
+    """Whether a core wallet holds other quantities than before, so that money may have moved."""
+
+    def moved(found: Mapping[Wallet, Found]) -> bool:
+        return any(
+            quantities(reading.balances) != quantities(known.core.get(wallet, ()))
+            for wallet, reading in found.items()
+            if isinstance(reading, WalletReading) and not wallet.is_slow
+        )
+
+    return moved
+
+
+def quantities(balances: tuple[Balance, ...]) -> dict[tuple[str, str], Decimal]:
+    """Return what was settled by (asset, pair): open PnL moves no money."""
+    held: dict[tuple[str, str], Decimal] = {}
+    for balance in balances:
+        settled = balance.quantity if balance.wallet_balance is None else balance.wallet_balance
+        if settled:
+            key = (balance.asset, balance.pair)
+            held[key] = held.get(key, Decimal(0)) + settled
+    return held
+
+
+# ---------------------------------------------------------------- after the reading
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A reading with everything that still holds from earlier cycles.
+
+    `carried` are the wallets whose reading is an earlier one; `absent` the configured wallets
+    that the account does not have.
+    """
+
+    reading: AccountReading
+    carried: frozenset[Wallet]
+    absent: Mapping[Wallet, str]
+
+
+def completed(reading: AccountReading, known: AccountMemory, tiers: Tiers, *, now: datetime) -> Completed:
+    """Return the reading with what is carried, and the memory brought up to date."""
+    _remember(reading, known, now)
+    absent = {wallet: why for wallet, why in absent_wallets(known).items() if wallet in reading.account.wallets}
+    wallets: dict[Wallet, Found] = {}
+    carried = set()
+    for wallet in reading.account.wallets:
+        if wallet in absent:
+            continue
+        found = reading.wallets.get(wallet)
+        held = known.slow.get(wallet)
+        if (found is None or isinstance(found, Failure)) and held is not None and _still_holds(found, held, tiers, now):
+            found = held
+            carried.add(wallet)
+        wallets[wallet] = found if found is not None else Failure("internal", f"{wallet} was not asked")
+    wallets, without_flexible = _without_doubled_savings(wallets, reading.wallets, carried)
+    orders = known.orders if reading.orders is None else reading.orders
+    whole = replace(reading, wallets=wallets, orders=orders)
+    return Completed(whole, frozenset(carried | without_flexible), absent)
+
+
+def _still_holds(found: Found | None, held: WalletReading, tiers: Tiers, now: datetime) -> bool:
+    """Not asked: it holds. Asked and failed: for one more period, so that an outage of savings dents nothing."""
+    if found is None:
+        return True
+    return not is_due(held.received_at, 2 * tiers.slow, now)
+
+
+def _remember(reading: AccountReading, known: AccountMemory, now: datetime) -> None:
+    for wallet, found in reading.wallets.items():
+        if isinstance(found, WalletReading):
+            if wallet.is_slow:
+                known.slow[wallet] = found
+            else:
+                known.core[wallet] = found.balances
+        elif found.code == "permission":
+            known.totals_at = None  # the venue's own map of wallets tells whether it is gone
+    if isinstance(reading.totals, VenueTotals):
+        known.totals, known.totals_at = reading.totals, now
+    if isinstance(reading.identity, Identity):
+        known.identity, known.identity_at = reading.identity, now
+    for step in reading.activity.steps:
+        if step.is_current and step.is_backfilled:
+            known.streams_at[step.stream] = now
+    if reading.orders is not None and not isinstance(reading.orders, Failure):
+        known.orders, known.orders_at = reading.orders, now
+
+
+def _without_doubled_savings(
+    wallets: Mapping[Wallet, Found], asked_now: Mapping[Wallet, Found], carried: set[Wallet]
+) -> tuple[dict[Wallet, Found], set[Wallet]]:
+    """Count flexible savings once: by the savings themselves, or by their receipts in the spot wallet.
+
+    The receipts of a venue equal the flexible savings. Where the savings were read, or hold
+    from earlier, the receipts go; where they failed this time, the receipts stay and the
+    flexible part of the earlier reading goes.
+    """
+    spot, savings = wallets.get(Wallet.SPOT), wallets.get(Wallet.EARN)
+    rows = dict(wallets)
+    if not isinstance(spot, WalletReading) or not isinstance(savings, WalletReading):
+        return rows, set()
+    if isinstance(asked_now.get(Wallet.EARN), Failure) and Wallet.EARN in carried:
+        rows[Wallet.EARN] = replace(savings, balances=tuple(map(_without_flexible, savings.balances)))
+        return rows, {Wallet.EARN}
+    kept = tuple(balance for balance in spot.balances if balance.holding is not Holding.LD_FALLBACK)
+    rows[Wallet.SPOT] = replace(spot, balances=kept)
+    return rows, set()
+
+
+def _without_flexible(balance: Balance) -> Balance:
+    flexible = dict(balance.components).get("flexible", Decimal(0))
+    return replace(balance, quantity=balance.quantity - flexible)
