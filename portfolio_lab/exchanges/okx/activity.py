@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
 
-from portfolio_lab.errors import AnswerShapeError
 from portfolio_lab.exchanges import payloads
-from portfolio_lab.exchanges.client import Endpoint, VenueClient
+from portfolio_lab.exchanges.client import VenueClient
 from portfolio_lab.exchanges.okx import endpoints, shapes
-from portfolio_lab.models.activity import CashFlow
-
-PAGE = 100
+from portfolio_lab.exchanges.okx.pages import by_instant
+from portfolio_lab.exchanges.sources import Ask, Window
+from portfolio_lab.models.accounts import Wallet
+from portfolio_lab.models.activity import ActivityRow, CashFlow
 
 COMPLETED = "2"
 """State of a deposit that is credited, and of a withdrawal that has left."""
@@ -27,49 +26,47 @@ _FEE_WITH_COIN = re.compile(r"([0-9.]+)[A-Za-z]+", re.ASCII)
 async def fetch_cash_flows(client: VenueClient, *, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
     """Return completed deposits and withdrawals of [since, until), oldest first.
 
-    OKX's `before` and `after` exclude their bound. A withdrawal's quantity is minus (amt + fee):
-    OKX states the fee apart from the amount, and both leave the account.
+    A withdrawal's quantity is minus (amt + fee): OKX states the fee apart from the amount, and
+    both leave the account.
     """
-    deposits = await _flow_rows(
-        client, endpoints.DEPOSITS, shapes.Envelope[shapes.Deposit], since, until, id_of=lambda row: row.depId
-    )
-    withdrawals = await _flow_rows(
-        client, endpoints.WITHDRAWALS, shapes.Envelope[shapes.Withdrawal], since, until, id_of=lambda row: row.wdId
-    )
-    flows = [_deposit(row) for row in deposits if row.state == COMPLETED]
-    flows += [_withdrawal(row) for row in withdrawals if row.state == COMPLETED]
-    inside = (flow for flow in flows if since <= flow.at < until)
-    return tuple(sorted(inside, key=lambda flow: (flow.at, flow.kind, flow.flow_id)))
+    window = Window(payloads.milliseconds(since), payloads.milliseconds(until))
+    flows: dict[tuple[str, str], CashFlow] = {}
+    for ask in (deposits(client), withdrawals(client)):
+        flows |= {(row.kind, row.flow_id): row for row in await _all(ask, window) if isinstance(row, CashFlow)}
+    return tuple(sorted(flows.values(), key=lambda flow: (flow.at, flow.kind, flow.flow_id)))
 
 
-FlowRow = TypeVar("FlowRow", shapes.Deposit, shapes.Withdrawal)
+async def _all(ask: Ask, window: Window) -> list[ActivityRow]:
+    page = await ask(window, "")
+    rows = list(page.rows)
+    while page.more:
+        page = await ask(window, page.more)
+        rows += page.rows
+    return rows
 
 
-async def _flow_rows(
-    client: VenueClient,
-    endpoint: Endpoint,
-    shape: type[shapes.Envelope[FlowRow]],
-    since: datetime,
-    until: datetime,
-    *,
-    id_of: Callable[[FlowRow], str],
-) -> list[FlowRow]:
-    """Rows of [since, until), by pages that overlap in one millisecond so that none falls between two."""
-    rows: dict[str, FlowRow] = {}
-    end = payloads.milliseconds(until)
-    while True:
-        bounds = {"before": str(payloads.milliseconds(since) - 1), "after": str(end), "limit": str(PAGE)}
-        answer, _ = await client.ask(endpoint, shape, bounds)
-        fresh = {id_of(row): row for row in answer.data if id_of(row) not in rows}
-        rows |= fresh
-        if len(answer.data) < PAGE:
-            return list(rows.values())
-        if not fresh:
-            raise AnswerShapeError("More flows share one millisecond than a page holds.", path="data")
-        end = min(payloads.milliseconds(payloads.instant(row.ts, "ts")) for row in answer.data) + 1
+def deposits(client: VenueClient) -> Ask:
+    """Return the source of deposits that are credited."""
+    shape = shapes.Envelope[shapes.Deposit]
+    return by_instant(client, endpoints.DEPOSITS, shape, at=lambda row: row.ts, rows_of=_deposits)
+
+
+def withdrawals(client: VenueClient) -> Ask:
+    """Return the source of withdrawals that have left."""
+    shape = shapes.Envelope[shapes.Withdrawal]
+    return by_instant(client, endpoints.WITHDRAWALS, shape, at=lambda row: row.ts, rows_of=_withdrawals)
+
+
+def _deposits(row: shapes.Deposit) -> Iterator[CashFlow]:
+    if row.state == COMPLETED:
+        yield _deposit(row)
 
 
 def _deposit(row: shapes.Deposit) -> CashFlow:
+    """A deposit arrives in the funding account.
+
+    In some countries it arrives in the trading account, which this answer does not tell: unverified there.
+    """
     asset = payloads.asset_code(row.ccy, "data.ccy")
     return CashFlow(
         at=payloads.instant(row.ts, f"[{asset}].ts"),
@@ -79,13 +76,30 @@ def _deposit(row: shapes.Deposit) -> CashFlow:
         quantity=payloads.not_negative(row.amt, f"[{asset}].amt"),
         fee=ZERO,
         txid=row.txId[:200],
+        network=_network(row.chain, asset),
+        wallet=Wallet.FUNDING,
     )
+
+
+def _withdrawals(row: shapes.Withdrawal) -> Iterator[CashFlow]:
+    """The withdrawal, and its fee as a flow of its own where it is paid in another coin."""
+    if row.state != COMPLETED:
+        return
+    flow = _withdrawal(row)
+    yield flow
+    if row.feeCcy in {"", row.ccy}:
+        return
+    fee = payloads.not_negative(_bare(row.fee), f"[{flow.asset}].fee")
+    if fee:
+        asset = payloads.asset_code(row.feeCcy, f"[{flow.asset}].feeCcy")
+        yield CashFlow(flow.at, f"{flow.flow_id}-fee", "withdrawal", asset, -fee, fee, "", flow.network, Wallet.FUNDING)
 
 
 def _withdrawal(row: shapes.Withdrawal) -> CashFlow:
     asset = payloads.asset_code(row.ccy, "data.ccy")
     amount = payloads.not_negative(row.amt, f"[{asset}].amt")
-    fee = payloads.not_negative(_bare(row.fee), f"[{asset}].fee")
+    stated = payloads.not_negative(_bare(row.fee), f"[{asset}].fee")
+    fee = stated if row.feeCcy in {"", row.ccy} else ZERO
     return CashFlow(
         at=payloads.instant(row.ts, f"[{asset}].ts"),
         flow_id=payloads.flow_code(row.wdId, f"[{asset}].wdId"),
@@ -94,7 +108,14 @@ def _withdrawal(row: shapes.Withdrawal) -> CashFlow:
         quantity=-(amount + fee),
         fee=fee,
         txid=row.txId[:200],
+        network=_network(row.chain, asset),
+        wallet=Wallet.FUNDING,
     )
+
+
+def _network(chain: str, asset: str) -> str:
+    """OKX names coin and network in one: "USDT-TRC20" is TRC20."""
+    return chain.removeprefix(f"{asset}-")[:40]
 
 
 def _bare(fee: str) -> str:

@@ -41,6 +41,21 @@ class Instruments:
             raise AnswerShapeError(f"{name} is not listed by the venue.", path="instId")
         return _contract(found)
 
+    async def past_contract(self, instrument_type: str, name: str) -> Contract | None:
+        """Return a contract that may have expired: then as its listed siblings are, None without any.
+
+        All contracts of a family and type have one size, which OKX does not tell of expired ones:
+        unverified for families whose size was changed in between.
+        """
+        name = payloads.instrument_code(name, "instId")
+        family = "-".join(name.split("-")[:2]) + "-"
+        listing = self._listing(instrument_type, name)
+        found = await listing.one(name)
+        if found is None:
+            siblings = await listing.all()
+            found = next((row for other, row in siblings.items() if other.startswith(family)), None)
+        return None if found is None else _contract(found)
+
     def _listing(self, instrument_type: str, name: str) -> Listing[shapes.Instrument]:
         wanted = {"instType": instrument_type}
         if instrument_type == "OPTION":

@@ -25,7 +25,7 @@ class Fill(Fields, frozen=True):
     fillPnl: str = ""
 
 
-class Bill(Fields, frozen=True):
+class Bill(Fields, frozen=True, rename={"from_": "from"}):
     """account/bills-archive: `balChg` is what it did to the cash, `bal` the cash after it.
 
     `from` and `to` are stated for transfers: 6 is the funding account, 18 the trading account.
@@ -42,6 +42,8 @@ class Bill(Fields, frozen=True):
     instId: str = ""
     ordId: str = ""
     tradeId: str = ""
+    from_: str = ""
+    to: str = ""
 
 
 class FundingBill(Fields, frozen=True):
