@@ -8,6 +8,11 @@ key, a secret, a passphrase, a signature or a signed address.
 
 from __future__ import annotations
 
+from typing import Literal
+
+Remedy = Literal["fix_key", "wait", "fix_clock", "report_shape", "nothing"]
+"""What the operator must do about an error of a venue."""
+
 
 class PortfolioLabError(Exception):
     """Anything that this package raises on purpose."""
@@ -79,9 +84,14 @@ class VenueError(PortfolioLabError):
     `code` is short and stable (it becomes the grade's reason and the cause of an alert):
     "unreachable", "timeout", "rate_limited", "banned", "maintenance", "bad_shape",
     "credentials", "permission", "clock", "venue_error".
+
+    `remedy` is what the operator must do, one word for every class: "fix_key" (mend the key, its
+    rights or the wallets of lab.toml), "wait" (the venue decides when), "fix_clock", "report_shape"
+    (tell us: the venue says something that we do not know), "nothing" (the next cycle tries again).
     """
 
     code = "venue_error"
+    remedy: Remedy = "report_shape"
     retryable = False
 
     def __init__(self, message: str, *, venue: str = "", endpoint: str = "", venue_code: str = "") -> None:
@@ -95,6 +105,7 @@ class UnreachableError(VenueError):
     """No answer at all: refused, reset, cut, or a 5xx."""
 
     code = "unreachable"
+    remedy: Remedy = "nothing"
     retryable = True
 
 
@@ -102,6 +113,7 @@ class DeadlineError(VenueError):
     """The answer did not arrive within its deadline."""
 
     code = "timeout"
+    remedy: Remedy = "nothing"
     retryable = True
 
 
@@ -109,6 +121,7 @@ class RateLimitedError(VenueError):
     """The venue asked us to wait; `retry_after` is in seconds when it said how long."""
 
     code = "rate_limited"
+    remedy: Remedy = "wait"
 
     def __init__(
         self,
@@ -127,18 +140,21 @@ class BannedError(RateLimitedError):
     """The venue has closed its door to this address until a stated end."""
 
     code = "banned"
+    remedy: Remedy = "wait"
 
 
 class MaintenanceError(VenueError):
     """The venue says that it is being maintained."""
 
     code = "maintenance"
+    remedy: Remedy = "wait"
 
 
 class AnswerShapeError(VenueError):
     """An answer is not of its shape; `path` is the field that broke it. Never an empty balance."""
 
     code = "bad_shape"
+    remedy: Remedy = "report_shape"
 
     def __init__(self, message: str, *, venue: str = "", endpoint: str = "", path: str = "") -> None:
         super().__init__(message, venue=venue, endpoint=endpoint)
@@ -149,16 +165,19 @@ class CredentialsError(VenueError):
     """The key is unknown, revoked, wrong or barred from this address. Trying again makes it worse."""
 
     code = "credentials"
+    remedy: Remedy = "fix_key"
 
 
 class WalletRefusedError(VenueError):
     """The key is good but may not read this wallet, or the wallet was never opened."""
 
     code = "permission"
+    remedy: Remedy = "fix_key"
 
 
 class ClockSkewError(VenueError):
     """The venue refused our time stamp even after the offset was measured anew."""
 
     code = "clock"
+    remedy: Remedy = "fix_clock"
     retryable = True

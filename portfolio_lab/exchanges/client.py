@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -30,7 +30,9 @@ from portfolio_lab.errors import (
     RateLimitedError,
     UnreachableError,
     VenueError,
+    WalletRefusedError,
 )
+from portfolio_lab.exchanges.breaker import Breaker
 from portfolio_lab.exchanges.governor import Budget, Governor, Priority, Sleep
 from portfolio_lab.exchanges.payloads import read_json, shaped
 from portfolio_lab.exchanges.session import Answer, SafeSession, caught_answers
@@ -45,6 +47,9 @@ BACK_OFF = 0.4
 
 PAUSE = 60.0
 """Seconds that a venue is left alone when it says "too much" without saying how long."""
+
+KEY_TRUST = 600.0
+"""Seconds that a key which was found good is taken for good."""
 
 _SILENT = logging.Logger("portfolio_lab.exchanges.ccxt")  # noqa: LOG001 - outside the tree: ccxt logs keys at DEBUG
 _SILENT.disabled = True
@@ -76,7 +81,9 @@ class Venue:
 
     `refusal` returns the error that an answer means, None when it is a result. `used_weight`
     returns the weight that an answer says was used, None when it says nothing. `regions` are
-    other hosts by `Account.region`.
+    other hosts by `Account.region`. `key_check` is a read that every good key may do: it tells
+    whether one of the `vague_codes` refuses the key, or one wallet. `is_attested` is False for a
+    venue whose answers no strict shape of ours judges.
     """
 
     name: str
@@ -85,6 +92,9 @@ class Venue:
     refusal: Callable[[Answer, Any], VenueError | None]
     used_weight: Callable[[Endpoint, Mapping[str, str]], int | None]
     regions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    key_check: Endpoint | None = None
+    vague_codes: frozenset[str] = frozenset()
+    is_attested: bool = True
 
     def address(self, endpoint: Endpoint, base_url: str | None) -> str:
         """Return scheme, host and path of an endpoint; `base_url` replaces all hosts."""
@@ -133,6 +143,8 @@ def open_exchange(venue: Venue, base_url: str | None, session: SafeSession, cred
     exchange.ssl_context = session.ssl_context
     if base_url:
         exchange.urls["api"] = _redirected(venue.name, exchange.urls["api"], base_url.rstrip("/"))
+    elif venue.hosts in venue.regions.values():
+        exchange.urls["api"] = dict(venue.hosts)
     return exchange
 
 
@@ -155,14 +167,19 @@ class VenueClient:
         offset: ClockOffset,
         deadline: float,
         sleep: Sleep = asyncio.sleep,
+        breaker: Breaker | None = None,
     ) -> None:
         self.venue = venue
+        self.breaker = breaker
         self._exchange = exchange
         self._owner = owner
         self._governor = governor
         self._offset = offset
         self._deadline = deadline
         self._sleep = sleep
+        self._first = asyncio.Lock()
+        self._is_tried = breaker is None
+        self._key_is_good_until = float("-inf")
 
     async def ask(
         self, endpoint: Endpoint, shape: type[Shape], params: Mapping[str, object] = MappingProxyType({})
@@ -171,10 +188,59 @@ class VenueClient:
 
         Raises the VenueError family; an answer of any other shape is an AnswerShapeError.
         """
-        answer, value = await self._answered(endpoint, params)
+        answer, value = await self._asked(endpoint, params)
         with named(self.venue.name, endpoint.path):
             result = shaped(value, shape)
         return result, AnswerMark(endpoint.path, answer.sha256, answer.received_at)
+
+    async def _asked(self, endpoint: Endpoint, params: Mapping[str, object]) -> tuple[Answer, Any]:
+        """Ask, the very first question alone: a key that is refused is then not tried by the others."""
+        if not self._is_tried:
+            async with self._first:
+                if not self._is_tried:
+                    try:
+                        return await self._guarded(endpoint, params)
+                    finally:
+                        self._is_tried = True
+        return await self._guarded(endpoint, params)
+
+    async def _guarded(self, endpoint: Endpoint, params: Mapping[str, object]) -> tuple[Answer, Any]:
+        """Ask unless the key was refused a short while ago, and remember what becomes of it."""
+        if self.breaker is None:
+            return await self._answered(endpoint, params)
+        self.breaker.check()
+        try:
+            answered = await self._answered(endpoint, params)
+        except CredentialsError as refusal:
+            verdict = refusal
+        else:
+            self.breaker.mend()
+            return answered
+        if await self._is_key_good(endpoint, verdict):
+            text = "The key is good, but may not read this: give it the right at the venue, or open the wallet."
+            refused = WalletRefusedError(text, venue_code=verdict.venue_code)
+            with named(self.venue.name, endpoint.path):
+                raise refused
+        raise verdict
+
+    async def _is_key_good(self, endpoint: Endpoint, refusal: CredentialsError) -> bool:
+        """Whether a refusal concerns one wallet only; a key that is refused as such trips the breaker."""
+        check = self.venue.key_check
+        assert self.breaker is not None  # noqa: S101 - the only caller has one
+        if check is None or endpoint.path == check.path or refusal.venue_code not in self.venue.vague_codes:
+            self.breaker.trip(refusal)
+            return False
+        if time.monotonic() < self._key_is_good_until:
+            return True
+        try:
+            await self._answered(check, {})
+        except (RateLimitedError, UnreachableError, DeadlineError):
+            return False
+        except VenueError:
+            self.breaker.trip(refusal)
+            return False
+        self._key_is_good_until = time.monotonic() + KEY_TRUST
+        return True
 
     async def _answered(self, endpoint: Endpoint, params: Mapping[str, object]) -> tuple[Answer, Any]:
         allowance = _Allowance(self._deadline)
@@ -200,19 +266,17 @@ class VenueClient:
     async def _judged(
         self, endpoint: Endpoint, params: Mapping[str, object], allowance: _Allowance
     ) -> tuple[Answer, Any]:
-        budget = self._budget(endpoint)
-        async with self._governor.admitted(budget, endpoint.weight):
+        async with self._governor.admitted(self._budget(endpoint), endpoint.weight, endpoint.priority) as turn:
             with allowance.spent():
                 answer = await self._sent(endpoint, params, allowance)
-        used = self.venue.used_weight(endpoint, answer.headers)
-        if used is not None:
-            self._governor.learn(budget, used)
-        with named(self.venue.name, endpoint.path):
-            try:
-                return answer, self._result(answer)
-            except RateLimitedError as refusal:
-                self._close(refusal, endpoint)
-                raise
+            turn.used = self.venue.used_weight(endpoint, answer.headers)
+            turn.is_answered = True
+            with named(self.venue.name, endpoint.path):
+                try:
+                    return answer, self._result(answer)
+                except RateLimitedError as refusal:
+                    self._close(refusal, endpoint)
+                    raise
 
     def _result(self, answer: Answer) -> Any:  # noqa: ANN401 - any JSON value
         value, problem = None, None
@@ -237,7 +301,7 @@ class VenueClient:
         if not endpoint.is_personal:
             return endpoint.budget
         budget = endpoint.budget
-        return Budget(f"{self._owner} {budget.name}", budget.limit, budget.seconds, budget.is_sliding)
+        return replace(budget, name=f"{self._owner} {budget.name}", is_personal=True)
 
     async def _sent(self, endpoint: Endpoint, params: Mapping[str, object], allowance: _Allowance) -> Answer:
         """Send once by ccxt and return what arrived; raise when nothing did."""

@@ -1,8 +1,9 @@
 """The request budget of one venue at one address: nobody asks more than the venue allows.
 
-Venues count by IP address (Binance) or by user and endpoint (OKX), so one governor serves all
-accounts of a venue in a process. Its state is plain numbers keyed by budget, which is what
-several processes would have to share.
+Venues count by IP address (Binance) or by user and endpoint (OKX). One governor serves all
+accounts of a venue in a process; what is counted by address lies in a `Ledger`, which all
+processes of the machine share. Whoever waits stands in a line of his class: the core goes
+before orders, orders before history, and a fixed share stays for the lower ones when they wait.
 """
 
 from __future__ import annotations
@@ -11,22 +12,21 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import IntEnum
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from portfolio_lab.errors import BannedError, RateLimitedError
-from portfolio_lab.exchanges.closures import Closure, Closures
+from portfolio_lab.exchanges.ledger import Closure, Ledger, State
+from portfolio_lab.exchanges.tally import LEASE, RESERVE, Budget, Priority
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+__all__ = ["LEASE", "RESERVE", "Budget", "Governor", "Priority", "Turn"]
+
 Clock = Callable[[], datetime]
 Sleep = Callable[[float], Awaitable[object]]
-
-RESERVE = 0.2
-"""Share of each budget left to the user's other programs at the same address."""
 
 PATIENCE = 120.0
 """Seconds that a request stands in line for its weight before it gives up."""
@@ -37,97 +37,34 @@ WIDTH = 16
 BRIEF = 2.0
 """A closure that ends within so many seconds is waited for; a longer one is an error at once."""
 
+LONGEST_CLOSURE = 4 * 86_400.0
+"""No venue bans for longer; a later end comes from a clock that was wrong."""
 
-class Priority(IntEnum):
-    """Who goes first when the budget is short."""
+PROBE_LEASE = 30.0
+"""Seconds that the first request after a ban goes alone; then another one may try."""
 
-    CORE = 0
-    ORDERS = 1
-    HISTORY = 2
-    SLOW = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """`limit` of weight per `seconds`, counted under `name`.
-
-    `is_sliding`: any window of that length counts (OKX); otherwise the venue's counter starts
-    anew each full minute (Binance).
-    """
-
-    name: str
-    limit: int
-    seconds: float = 60.0
-    is_sliding: bool = False
-
-    @property
-    def usable(self) -> float:
-        """What we allow ourselves."""
-        return self.limit * (1 - RESERVE)
+YIELD = 0.05
+"""Seconds that a lower class steps aside when a higher one may go, but has not awoken yet."""
 
 
 @dataclass(slots=True)
-class _Counter:
-    """Weight spent in one fixed window."""
+class Turn:
+    """One admitted request. Who asked sets `used` to what the venue says was used, and `is_answered`."""
 
-    window: int = -1
-    reported: int = 0
-    spent: int = 0
-    in_flight: int = 0
-
-    def wait(self, budget: Budget, weight: int, now: float) -> float:
-        window = int(now // budget.seconds)
-        if window != self.window:
-            self.window, self.reported, self.spent = window, 0, self.in_flight
-        if self.spent + weight <= budget.usable or self.spent == 0:
-            return 0.0
-        return (window + 1) * budget.seconds - now
-
-    def take(self, weight: int, now: float) -> None:  # noqa: ARG002 - as _Slider has it
-        self.spent += weight
-        self.in_flight += weight
-
-    def give_back(self, weight: int) -> None:
-        self.in_flight -= weight
-
-    def learn(self, used: int) -> None:
-        self.reported = max(self.reported, used)
-        self.spent = self.reported + self.in_flight
-
-    def forget(self) -> None:
-        self.window = -1
+    flight: int
+    sent: float = 0.0
+    used: int | None = None
+    is_answered: bool = False
 
 
-@dataclass(slots=True)
-class _Slider:
-    """Weight spent within the last seconds."""
-
-    taken: deque[tuple[float, int]] = field(default_factory=deque)
-
-    def wait(self, budget: Budget, weight: int, now: float) -> float:
-        while self.taken and not now - budget.seconds < self.taken[0][0] <= now:
-            self.taken.popleft()
-        if not self.taken or sum(spent for _, spent in self.taken) + weight <= budget.usable:
-            return 0.0
-        return self.taken[0][0] + budget.seconds - now
-
-    def take(self, weight: int, now: float) -> None:
-        self.taken.append((now, weight))
-
-    def give_back(self, weight: int) -> None:
-        """Nothing: a request counts from when it was sent."""
-
-    def learn(self, used: int) -> None:
-        """Nothing: OKX does not say what was used."""
-
-    def forget(self) -> None:
-        self.taken.clear()
+Waiter = tuple[int, asyncio.Event]
 
 
 class Governor:
     """Keeps the budgets of one venue; `clock` tells the time, `sleep` waits.
 
-    Closures outlive the process where `closures` has a file; `name` tells addresses apart there.
+    `lag` returns our clock minus the venue's in seconds: the venue's minute is what counts.
+    Without a `ledger` the count stays in this process.
     """
 
     def __init__(
@@ -136,80 +73,182 @@ class Governor:
         venue: str,
         clock: Clock,
         sleep: Sleep = asyncio.sleep,
-        closures: Closures | None = None,
-        name: str = "",
+        ledger: Ledger | None = None,
+        lag: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._venue = venue
         self._clock = clock
         self._sleep = sleep
-        self._counters: dict[str, _Counter | _Slider] = {}
-        self._closures = closures or Closures(None, clock)
-        self._name = name or venue
-        self._closure = self._closures.read(self._name)
+        self._lag = lag
+        self._ledger = ledger or Ledger()
+        self._own = State()
+        self._closure: Closure | None = None
+        self._lines: dict[tuple[str, Priority], deque[Waiter]] = {}
         self._gate = asyncio.Semaphore(WIDTH)
 
     @asynccontextmanager
-    async def admitted(self, budget: Budget, weight: int) -> AsyncIterator[None]:
+    async def admitted(self, budget: Budget, weight: int, priority: Priority = Priority.CORE) -> AsyncIterator[Turn]:
         """Stand in line, then let the block ask once.
 
         Raises RateLimitedError or BannedError at once while the venue is closed to us, and
         RateLimitedError when the line does not move within PATIENCE.
         """
-        await self._pass_budget(budget, weight)
+        turn = Turn(await self._stand(budget, weight, priority))
         try:
             async with self._gate:
-                await self._pass_closure(budget)
-                yield
+                await self._pass_closure(budget, turn)
+                turn.sent = self._venue_now()
+                yield turn
         finally:
-            self._counter(budget).give_back(weight)
-
-    def learn(self, budget: Budget, used: int) -> None:
-        """Correct the count by what the venue says was used in this window."""
-        counter = self._counter(budget)
-        counter.wait(budget, 0, self._clock().timestamp())
-        counter.learn(used)
+            self._land(budget, turn)
 
     def close(self, seconds: float, *, is_ban: bool) -> None:
         """Close the venue to everybody for so many seconds; a longer closure is never shortened."""
-        until = self._clock() + timedelta(seconds=seconds)
-        if self._closure is None or until > self._closure.until:
-            self._closure = Closure(until, is_ban)
-            self._closures.write(self._name, self._closure)
+        now = self._now()
+        closure = Closure(now + min(seconds, LONGEST_CLOSURE), is_ban)
+        with self._ledger.opened(now) as state:
+            if state.closure is None or closure.until > state.closure.until:
+                state.closure = closure
+            self._closure = state.closure
+
+    def forget(self) -> None:
+        """Forget closures and counts, here and in the ledger."""
+        with self._ledger.opened(self._now()) as state:
+            state.closure = None
+            state.tallies.clear()
+        self._closure, self._own = None, State()
 
     @property
     def closed_until(self) -> datetime | None:
         """The end of the present closure, None when open."""
-        if self._closure is None or self._closure.until <= self._clock():
+        with self._ledger.opened(self._now()) as state:
+            closure = self._closure = state.closure
+        if closure is None or closure.until <= self._now():
             return None
-        return self._closure.until
+        return datetime.fromtimestamp(closure.until, UTC)
 
-    async def _pass_closure(self, budget: Budget) -> None:
-        until = self.closed_until
-        if until is None or self._closure is None:
-            return
-        seconds = (until - self._clock()).total_seconds()
-        if seconds > BRIEF:
-            kind = BannedError if self._closure.is_ban else RateLimitedError
-            text = f"{self._venue} told us to wait; nothing is asked for another {seconds:.0f} s."
-            raise kind(text, venue=self._venue, endpoint=budget.name, retry_after=seconds)
-        await self._sleep(seconds)
+    # ------------------------------------------------------------ the line
 
-    async def _pass_budget(self, budget: Budget, weight: int) -> None:
-        counter = self._counter(budget)
-        waited = 0.0
-        while seconds := counter.wait(budget, weight, self._clock().timestamp()):
-            if waited > PATIENCE:
+    async def _stand(self, budget: Budget, weight: int, priority: Priority) -> int:
+        """Wait for the weight, behind those of the same class, and return the flight."""
+        place = (budget.name, priority)
+        line = self._lines.setdefault(place, deque())
+        waiter = (weight, asyncio.Event())
+        line.append(waiter)
+        joined = self._now()
+        try:
+            if line[0] is not waiter:
+                await waiter[1].wait()
+            return await self._first_in_line(budget, weight, priority, joined)
+        finally:
+            line.remove(waiter)
+            if line:
+                line[0][1].set()
+            else:
+                self._lines.pop(place, None)
+
+    async def _first_in_line(self, budget: Budget, weight: int, priority: Priority, joined: float) -> int:
+        slept = 0.0
+        while True:
+            flight, seconds = self._try(budget, weight, priority)
+            if flight:
+                return flight
+            before = self._now()
+            if max(slept, before - joined) > PATIENCE:
                 text = f"Too many requests stand in line for {self._venue}; sync fewer accounts, or less often."
                 raise RateLimitedError(text, venue=self._venue, endpoint=budget.name, retry_after=seconds)
-            before = self._clock()
             await self._sleep(seconds)
-            waited += seconds
-            if self._clock() <= before:  # a clock that stands still would keep the line standing for ever
-                counter.forget()
-        counter.take(weight, self._clock().timestamp())
+            slept += seconds
+            if self._now() <= before:  # a clock that stands still would keep the line standing for ever
+                self._forget(budget)
 
-    def _counter(self, budget: Budget) -> _Counter | _Slider:
-        counter = self._counters.get(budget.name)
-        if counter is None:
-            counter = self._counters[budget.name] = _Slider() if budget.is_sliding else _Counter()
-        return counter
+    def _try(self, budget: Budget, weight: int, priority: Priority) -> tuple[int, float]:
+        """Take the weight now and return the flight, or 0 and the seconds to wait."""
+        now, venue_now = self._now(), self._venue_now()
+        with self._ledger.opened(now) as state:
+            self._closure = state.closure
+            wait = self._wait_for_door(state, budget, now)
+            if wait:
+                return 0, wait
+            tally = (self._own if budget.is_personal else state).tally(budget, venue_now)
+            if any(
+                not tally.wait(budget, line[0][0], higher, venue_now)
+                for higher in Priority
+                if higher < priority and (line := self._lines.get((budget.name, higher)))
+            ):
+                return 0, YIELD
+            wait = tally.wait(budget, weight, priority, venue_now)
+            if wait:
+                return 0, wait
+            flight = tally.take(budget, weight, priority, venue_now)
+            if state.closure is not None:
+                self._after_closure(state, flight, now)
+            return flight, 0.0
+
+    def _land(self, budget: Budget, turn: Turn) -> None:
+        now = self._now()
+        if budget.is_personal:
+            self._own.tally(budget, now).land(budget, turn.flight, turn.used, sent=turn.sent, now=self._venue_now())
+            if self._closure is None or self._closure.probe != turn.flight:
+                return
+        with self._ledger.opened(now) as state:
+            if not budget.is_personal:
+                tally = state.tally(budget, now)
+                tally.land(budget, turn.flight, turn.used, sent=turn.sent, now=self._venue_now())
+            if state.closure is not None and state.closure.probe == turn.flight:
+                state.closure.probe = 0
+                if turn.is_answered:
+                    state.closure = None
+            self._closure = state.closure
+
+    def _forget(self, budget: Budget) -> None:
+        with self._ledger.opened(self._now()) as state:
+            (self._own if budget.is_personal else state).tally(budget, self._venue_now()).forget()
+
+    # ------------------------------------------------------------ the door
+
+    def _wait_for_door(self, state: State, budget: Budget, now: float) -> float:
+        """Return 0 when the venue is open, the seconds of a brief closure, or raise for a longer one."""
+        closure = state.closure
+        if closure is None:
+            return 0.0
+        left = closure.until - now
+        if left > LONGEST_CLOSURE:  # written by a clock that was wrong
+            state.closure = None
+            return 0.0
+        if left > BRIEF:
+            raise self._closed(closure, budget, left)
+        if left > 0:
+            return left
+        is_probed = closure.is_ban and closure.probe and now < closure.probe_until
+        return YIELD * 4 if is_probed else 0.0
+
+    @staticmethod
+    def _after_closure(state: State, flight: int, now: float) -> None:
+        """The door may open: after a ban, one request goes ahead and the others wait for its answer."""
+        if state.closure is not None and state.closure.is_ban:
+            state.closure.probe, state.closure.probe_until = flight, now + PROBE_LEASE
+        else:
+            state.closure = None
+
+    async def _pass_closure(self, budget: Budget, turn: Turn) -> None:
+        """The venue may have closed while we stood at the gate."""
+        closure = self._closure
+        if closure is None or closure.probe == turn.flight:
+            return
+        left = closure.until - self._now()
+        if left > BRIEF:
+            raise self._closed(closure, budget, left)
+        if left > 0:
+            await self._sleep(left)
+
+    def _closed(self, closure: Closure, budget: Budget, seconds: float) -> RateLimitedError:
+        kind = BannedError if closure.is_ban else RateLimitedError
+        text = f"{self._venue} told us to wait; nothing is asked for another {seconds:.0f} s."
+        return kind(text, venue=self._venue, endpoint=budget.name, retry_after=seconds)
+
+    def _now(self) -> float:
+        return self._clock().timestamp()
+
+    def _venue_now(self) -> float:
+        return self._now() - self._lag()

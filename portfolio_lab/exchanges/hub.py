@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -17,9 +18,10 @@ from aiohttp.abc import AbstractResolver
 from portfolio_lab.errors import VenueError, WalletRefusedError
 from portfolio_lab.exchanges import binance, okx
 from portfolio_lab.exchanges.binance.reads import BinanceReads
+from portfolio_lab.exchanges.breaker import Breaker
 from portfolio_lab.exchanges.client import ClockOffset, Venue, VenueClient, named, open_exchange
-from portfolio_lab.exchanges.closures import Closures
 from portfolio_lab.exchanges.governor import Governor, Sleep
+from portfolio_lab.exchanges.ledger import Ledger, file_name, state_folder
 from portfolio_lab.exchanges.okx.reads import OkxReads
 from portfolio_lab.exchanges.reads import Reads
 from portfolio_lab.exchanges.session import Clock, SafeSession
@@ -29,6 +31,7 @@ from portfolio_lab.models.holdings import OpenOrder, WalletReading
 from portfolio_lab.models.prices import Quote
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+REGION = "region:"
 
 
 VENUES: dict[str, tuple[Venue, Callable[[VenueClient], Reads]]] = {
@@ -49,8 +52,8 @@ class Market:
             venue=venue.name,
             clock=hub.clock,
             sleep=hub.sleep,
-            closures=Closures(hub.governor_path, hub.clock),
-            name=f"{venue.name} {base_url or 'its own hosts'}",
+            ledger=hub.ledger(venue, base_url),
+            lag=lambda: self._offset.milliseconds / 1000,
         )
         self._hub = hub
         self._wire = venue
@@ -82,6 +85,7 @@ class Market:
             offset=self._offset,
             deadline=hub.deadline,
             sleep=hub.sleep,
+            breaker=None if credentials is None else Breaker(hub.clock),
         )
 
 
@@ -142,8 +146,10 @@ class Hub:
 
     Use it as `async with Hub(clock=...) as hub:`. `deadline` in seconds bounds each question
     with its retries, not the time in line for its weight. `ssl_context` and `resolver` replace
-    the machine's own, for proxies with their own authority and for tests. `governor_path` names a file that carries
-    closures (Retry-After, bans) from one process to the next.
+    the machine's own, for proxies with their own authority and for tests. `governor_path` is a folder that the
+    request budgets of venues on this machine itself (the demo exchange) are kept in; those of real venues are
+    kept in the user's own state folder, because all labs of the machine share its address. None keeps all of
+    them in this process.
     """
 
     def __init__(
@@ -165,6 +171,7 @@ class Hub:
         self._session: SafeSession | None = None
         self._markets: dict[tuple[str, str | None], Market] = {}
         self._readers: dict[tuple[str, str, str], AccountReader] = {}
+        self._ledgers: list[Ledger] = []
 
     async def __aenter__(self) -> Self:
         self._session = SafeSession(
@@ -177,6 +184,9 @@ class Hub:
     ) -> None:
         await self.session.close()
         self._session = None
+        for ledger in self._ledgers:
+            ledger.close()
+        self._ledgers.clear()
         self._markets.clear()
         self._readers.clear()
 
@@ -187,24 +197,45 @@ class Hub:
             raise RuntimeError("A hub is used inside `async with Hub(...) as hub:`.")
         return self._session
 
+    def ledger(self, venue: Venue, base_url: str | None) -> Ledger:
+        """Return the ledger of a venue's address."""
+        if self.governor_path is None:
+            return Ledger()
+        is_near = base_url is not None and urlsplit(base_url).hostname in LOOPBACK
+        folder = self.governor_path if is_near else state_folder()
+        ledger = Ledger(folder / file_name(f"{venue.name} {base_url or min(venue.hosts.values())}"))
+        self._ledgers.append(ledger)
+        return ledger
+
     async def market(self, venue: str, base_url: str | None) -> Market:
-        """Return the market of a venue at an address; the same one for all accounts."""
+        """Return the market of a venue at an address, "region:eea" or None; the same one for all accounts."""
         key = (venue, base_url)
         if key not in self._markets:
-            wire = VENUES[venue][0]
-            _refuse_unsafe(base_url)
+            wire, address = _in_region(VENUES[venue][0], base_url)
+            _refuse_unsafe(address)
             for endpoint in wire.endpoints:
-                self.session.allow(endpoint.http, wire.address(endpoint, base_url), max_bytes=endpoint.max_bytes)
-            self._markets[key] = Market(wire, base_url, self)
+                self.session.allow(endpoint.http, wire.address(endpoint, address), max_bytes=endpoint.max_bytes)
+            self._markets[key] = Market(wire, address, self)
         return self._markets[key]
 
     async def reader(self, account: Account, credentials: Credentials) -> AccountReader:
         """Return the reader of an account; a new one when its key or configuration has changed."""
         reader = self._readers.get(account.key)
         if reader is None or not reader.is_for(account, credentials):
-            market = await self.market(account.venue, account.base_url)
+            market = await self.market(*account.origin)
             reader = self._readers[account.key] = AccountReader(account, credentials, market)
         return reader
+
+
+def _in_region(venue: Venue, address: str | None) -> tuple[Venue, str | None]:
+    """Return the venue with the hosts of a region, and the address that replaces all hosts, if any."""
+    if address is None or not address.startswith(REGION):
+        return venue, address
+    region = address.removeprefix(REGION)
+    if region not in venue.regions:
+        known = ", ".join(sorted(venue.regions)) or "none"
+        raise VenueError(f"{venue.name} has no region {region!r} (known: {known}): correct `region` in lab.toml.")
+    return replace(venue, hosts=venue.regions[region]), None
 
 
 def _refuse_unsafe(base_url: str | None) -> None:

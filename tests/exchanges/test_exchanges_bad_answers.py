@@ -108,8 +108,8 @@ async def read(reader: AccountReader, wallet: Wallet | None) -> Any:
 
 
 def reopen(reader: AccountReader) -> None:
-    reader.market._governor._closure = None
-    reader.market._governor._counters.clear()
+    reader.market._governor.forget()
+    reader._client.breaker.mend()
 
 
 async def accepted(

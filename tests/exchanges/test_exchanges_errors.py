@@ -297,7 +297,7 @@ async def test_no_secret_in_errors_or_logs(
     texts = []
     for status in (200, 302, 400, 401, 403, 404, 418, 429, 500, 503, 520):
         reader = await hub.reader(Account("ann", venue, f"s{status}", base_url=wire.url), keys)
-        reader.market._governor._closure = None
+        reader.market._governor.forget()
         texts.append(spoken(await refusal_of(reader, Wallet(wallet))))
         texts.extend((repr(reader), repr(keys), repr(reader._client)))
     told = "\n".join([*texts, caplog.text])

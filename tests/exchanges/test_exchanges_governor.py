@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portfolio_lab.errors import BannedError, RateLimitedError
-from portfolio_lab.exchanges.closures import Closures
-from portfolio_lab.exchanges.governor import Budget, Governor
+from portfolio_lab.exchanges.governor import Budget, Governor, Priority
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = Budget("api", 100)
@@ -38,9 +35,11 @@ def governed() -> tuple[Governor, Time]:
     return Governor(venue="binance", clock=time.clock, sleep=time.sleep), time
 
 
-async def ask(governor: Governor, budget: Budget, weight: int) -> None:
-    async with governor.admitted(budget, weight):
-        pass
+async def ask(
+    governor: Governor, budget: Budget, weight: int, *, used: int | None = None, priority: Priority = Priority.CORE
+) -> None:
+    async with governor.admitted(budget, weight, priority) as turn:
+        turn.used, turn.is_answered = used, True
 
 
 async def test_eighty_of_a_hundred_pass_and_the_next_waits_for_the_minute() -> None:
@@ -55,23 +54,37 @@ async def test_eighty_of_a_hundred_pass_and_the_next_waits_for_the_minute() -> N
 
 async def test_the_venues_own_count_is_believed_both_ways() -> None:
     governor, time = governed()
-    await ask(governor, MINUTE, 20)
-    governor.learn(MINUTE, 75)
-    await ask(governor, MINUTE, 20)
+    await ask(governor, MINUTE, 20, used=75)
+    await ask(governor, MINUTE, 60, used=5)
     assert time.slept == [60.0]
-    for _ in range(3):
-        await ask(governor, MINUTE, 20)
-    governor.learn(MINUTE, 5)
-    await ask(governor, MINUTE, 20)
+    await ask(governor, MINUTE, 60)
     assert time.slept == [60.0]
 
 
 async def test_requests_in_flight_are_not_forgotten_when_an_older_answer_arrives() -> None:
     governor, time = governed()
     async with governor.admitted(MINUTE, 40):
-        governor.learn(MINUTE, 10)
+        await ask(governor, MINUTE, 10, used=10)
         await ask(governor, MINUTE, 40)
     assert time.slept == [60.0]
+
+
+async def test_a_count_of_the_last_minute_says_nothing_about_this_one() -> None:
+    governor, time = governed()
+    time.now += timedelta(seconds=59)
+    async with governor.admitted(MINUTE, 10) as turn:
+        time.now += timedelta(seconds=2)
+        turn.used = 79
+    await ask(governor, MINUTE, 70)
+    assert time.slept == []
+
+
+async def test_the_venues_minute_counts_not_ours() -> None:
+    time = Time()
+    governor = Governor(venue="binance", clock=time.clock, sleep=time.sleep, lag=lambda: 10.0)
+    await ask(governor, MINUTE, 80)
+    await ask(governor, MINUTE, 80)
+    assert time.slept == [10.0]
 
 
 async def test_budgets_are_apart() -> None:
@@ -130,30 +143,6 @@ async def test_a_clock_that_stands_still_does_not_stop_the_line() -> None:
     for _ in range(5):
         await ask(governor, MINUTE, 80)
     assert slept == [60.0] * 4
-
-
-async def test_a_ban_outlives_the_process(tmp_path: Path) -> None:
-    time, path = Time(), tmp_path / "runs" / "governor.json"
-
-    def reopened(name: str) -> Governor:
-        closures = Closures(path, time.clock)
-        return Governor(venue="binance", clock=time.clock, sleep=time.sleep, closures=closures, name=name)
-
-    reopened("here").close(120, is_ban=True)
-    with pytest.raises(BannedError):
-        await ask(reopened("here"), MINUTE, 1)
-    await ask(reopened("elsewhere"), MINUTE, 1)
-    time.now += timedelta(seconds=121)
-    await ask(reopened("here"), MINUTE, 1)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"here": 1}', '{"here": {"until": "2999-01-01T00:00:00+00:00", "is_ban": true}}']
-)
-async def test_a_damaged_file_closes_nothing(tmp_path: Path, text: str) -> None:
-    (tmp_path / "governor.json").write_text(text)
-    closures = Closures(tmp_path / "governor.json", lambda: START)
-    await ask(Governor(venue="binance", clock=lambda: START, closures=closures, name="here"), MINUTE, 1)
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.floats(0, 30)), max_size=40))

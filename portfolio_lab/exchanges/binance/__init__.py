@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from portfolio_lab.exchanges.binance.endpoints import HOSTS, STATE_ENDPOINTS
+from portfolio_lab.exchanges.binance.endpoints import HOSTS, KEY_RIGHTS, STATE_ENDPOINTS
 from portfolio_lab.exchanges.binance.history_endpoints import HISTORY_ENDPOINTS
 from portfolio_lab.exchanges.client import Endpoint, Venue
 from portfolio_lab.exchanges.refusals import binance_refusal
@@ -25,5 +25,7 @@ VENUE = Venue(
     endpoints=(*STATE_ENDPOINTS, *HISTORY_ENDPOINTS),
     refusal=binance_refusal,
     used_weight=_used_weight,
+    key_check=KEY_RIGHTS,
+    vague_codes=frozenset({"-2015"}),
 )
 """Everything of Binance that is ever read."""
