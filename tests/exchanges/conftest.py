@@ -92,6 +92,7 @@ def good_answers() -> dict[str, Any]:
     inverse = {**BINANCE_POSITION, "symbol": "BTCUSD_PERP", "positionAmt": "-122", "leverage": "20"}
     inverse.pop("marginAsset")
     held: dict[str, Any] = {"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "-0.5"}
+    held["unrealizedProfit"] = "-500"
     return json.loads(
         json.dumps(
             {
@@ -110,7 +111,7 @@ def good_answers() -> dict[str, Any]:
                 "/fapi/v3/positionRisk": [BINANCE_POSITION],
                 "/dapi/v1/account": {
                     "assets": [{**coin_m, "availableBalance": "1.5"}],
-                    "positions": [{**held, "symbol": "BTCUSD_PERP", "positionAmt": "-122"}],
+                    "positions": [{**held, "symbol": "BTCUSD_PERP", "positionAmt": "-122", "unrealizedProfit": "0.1"}],
                 },
                 "/dapi/v1/positionRisk": [inverse],
                 "/api/v5/public/time": okx([{"ts": str(now)}]),

@@ -11,7 +11,7 @@ import pytest
 from portfolio_lab.errors import AnswerShapeError
 from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.binance import activity as binance_activity
-from portfolio_lab.exchanges.binance import portfolio as binance_portfolio
+from portfolio_lab.exchanges.binance import futures as binance_futures
 from portfolio_lab.exchanges.binance import shapes as binance
 from portfolio_lab.exchanges.okx import activity as okx_activity
 from portfolio_lab.exchanges.okx import portfolio as okx_portfolio
@@ -98,7 +98,7 @@ def test_a_mistyped_equity_is_refused() -> None:
 @pytest.mark.parametrize("path", files("binance_fapi-v3-account_", "binance_dapi-v1-account_") or [None])
 def test_recorded_margin_balances_are_the_sum(path: Path) -> None:
     for row in read(path, binance.FuturesAccount).assets:
-        balance = binance_portfolio._margin_balance(row)
+        balance = binance_futures.margin_balance(row)
         assert balance.quantity == balance.wallet_balance + balance.unrealised_pnl
 
 

@@ -45,6 +45,11 @@ async def test_usd_m_is_wallet_balance_and_open_pnl(reader_of: Open) -> None:
 
 async def test_hedge_mode_has_two_books(reader_of: Open, wire: Any) -> None:
     row = wire.answers["/fapi/v3/positionRisk"][0]
+    held = wire.answers["/fapi/v3/account"]["positions"][0]
+    wire.answers["/fapi/v3/account"]["positions"] = [
+        {**held, "positionSide": "LONG", "positionAmt": "2", "unrealizedProfit": "100"},
+        {**held, "positionSide": "SHORT", "positionAmt": "-3", "unrealizedProfit": "-600"},
+    ]
     wire.answers["/fapi/v3/positionRisk"] = [
         {**row, "positionSide": "LONG", "positionAmt": "2"},
         {**row, "positionSide": "SHORT", "positionAmt": "-3"},
@@ -121,6 +126,7 @@ async def test_each_reading_says_which_raw_answers_it_came_from(reader_of: Open,
 
 async def test_an_unlisted_contract_is_an_error(reader_of: Open, wire: Any) -> None:
     wire.answers["/fapi/v3/positionRisk"][0]["symbol"] = "NEWUSDT"
+    wire.answers["/fapi/v3/account"]["positions"][0]["symbol"] = "NEWUSDT"
     with pytest.raises(AnswerShapeError, match="not listed"):
         await (await reader_of("binance")).fetch_wallet(Wallet.USD_M)
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from portfolio_lab.errors import AnswerShapeError
 from portfolio_lab.exchanges import payloads
-from portfolio_lab.exchanges.binance import endpoints, shapes
+from portfolio_lab.exchanges.binance import endpoints, shapes, shapes_options
 from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.exchanges.listing import Listing
 from portfolio_lab.models.accounts import Wallet
@@ -25,7 +25,7 @@ ONE = Decimal(1)
 class Instrument:
     """What one symbol trades: `base` for `quote`; contracts of `size` settle in `settle`.
 
-    `size` is base units for USD-M contracts (1) and quote units for COIN-M ones.
+    `size` is base units for USD-M contracts (1) and options, and quote units for COIN-M ones.
     """
 
     symbol: str
@@ -36,7 +36,7 @@ class Instrument:
 
 
 class Instruments:
-    """The symbols of Binance's three markets, each fetched when first needed."""
+    """The symbols of Binance's four markets, each fetched when first needed."""
 
     def __init__(self, client: VenueClient) -> None:
         self._client = client
@@ -44,6 +44,7 @@ class Instruments:
             Wallet.SPOT: Listing(self._spot),
             Wallet.USD_M: Listing(self._usd_m),
             Wallet.COIN_M: Listing(self._coin_m),
+            Wallet.OPTIONS: Listing(self._options),
         }
 
     async def one(self, wallet: Wallet, symbol: str) -> Instrument:
@@ -56,6 +57,11 @@ class Instruments:
     async def spot(self) -> dict[str, Instrument]:
         """Return all spot symbols by name."""
         return await self._listings[Wallet.SPOT].all()
+
+    async def coins(self) -> frozenset[str]:
+        """Return every coin that a spot symbol trades, or trades in."""
+        symbols = (await self.spot()).values()
+        return frozenset(coin for one in symbols for coin in (one.base, one.quote))
 
     async def _spot(self) -> dict[str, Instrument]:
         endpoint = endpoints.SPOT_INSTRUMENTS
@@ -75,6 +81,17 @@ class Instruments:
     async def _coin_m(self) -> dict[str, Instrument]:
         answer, _ = await self._client.ask(endpoints.COIN_M_INSTRUMENTS, shapes.CoinMInstruments)
         return {row.symbol: _coin_m_instrument(row) for row in answer.symbols}
+
+    async def _options(self) -> dict[str, Instrument]:
+        answer, _ = await self._client.ask(endpoints.OPTION_INSTRUMENTS, shapes_options.OptionInstruments)
+        families = {row.underlying: row for row in answer.optionContracts}
+        known = (row for row in answer.optionSymbols if row.underlying in families)
+        return {row.symbol: _option(row, families[row.underlying]) for row in known}
+
+
+def _option(row: shapes_options.OptionSymbol, family: shapes_options.OptionContract) -> Instrument:
+    size = payloads.positive(str(row.unit), f"optionSymbols[{row.symbol[:30]}].unit")
+    return Instrument(row.symbol, family.baseAsset, family.settleAsset, family.settleAsset, size)
 
 
 def _coin_m_instrument(row: shapes.CoinMInstrument) -> Instrument:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from portfolio_lab.exchanges.binance import activity, orders, portfolio, prices
+from portfolio_lab.exchanges.binance import activity, identity, orders, portfolio, prices, totals
 from portfolio_lab.exchanges.client import VenueClient
 from portfolio_lab.models.accounts import Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
@@ -35,10 +35,10 @@ class BinanceReads:
         return await activity.fetch_cash_flows(client, since=since, until=until)
 
     async def identity(self, client: VenueClient) -> Identity:
-        raise NotImplementedError
+        return await identity.fetch_identity(client)
 
     async def totals(self, client: VenueClient) -> VenueTotals:
-        raise NotImplementedError
+        return await totals.fetch_totals(client)
 
     def streams(self, wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
         return ()

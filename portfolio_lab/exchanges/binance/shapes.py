@@ -41,6 +41,7 @@ class AssetRow(Fields, frozen=True):
     locked: str
     freeze: str
     withdrawing: str
+    ipoable: str = ""
 
 
 class MarginAsset(Fields, frozen=True):
@@ -59,6 +60,7 @@ class PositionLine(Fields, frozen=True):
     symbol: str
     positionSide: str
     positionAmt: str
+    unrealizedProfit: str
 
 
 class FuturesAccount(Fields, frozen=True):
