@@ -321,6 +321,9 @@ class Cycle:
                 self._remember_book(snapshot)
         for reading in self._readings:
             account = reading.account
+            # Not before the commit: rows that were not stored must be asked for again.
+            done = [step.stream for step in reading.activity.steps if step.is_current and step.is_backfilled]
+            self._memory.account(account).streams_at.update(dict.fromkeys(done, self._at))
             seen = self._memory.assets.setdefault((account.user, account.name), set())
             seen |= {
                 asset for who, name, asset, _ in self._activity.events if (who, name) == (account.user, account.name)

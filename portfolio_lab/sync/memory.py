@@ -71,7 +71,7 @@ class Memory:
             rows = self.cache.load(store, before=slot) if self.cache is not None else None
             self._take(rows or _from_store(store))
             self._recall_books(store)
-            self._recall_slow_wallets(store, accounts)
+            self._recall_wallets(store, accounts)
         return self.states or {}
 
     def forget(self) -> None:
@@ -140,16 +140,20 @@ class Memory:
             for row in _at_slot(store, PRICES, slot, None):
                 self.prices[row["venue"], row["asset"]] = _price(row)
 
-    def _recall_slow_wallets(self, store: Store, accounts: Sequence[Account]) -> None:
+    def _recall_wallets(self, store: Store, accounts: Sequence[Account]) -> None:
+        """The last readings of slow wallets, which still hold, and of the others, to see whether money moved."""
         by_name = {(account.user, account.name): account for account in accounts}
         for slot, users in _by_slot(self.states or {}, "slot").items():
-            wallets = _at_slot(store, WALLETS, slot, users)
-            slow = [row for row in wallets if row["grade"] == "ok" and _is_slow(row["wallet"])]
-            balances = _at_slot(store, BALANCES, slot, users) if slow else []
-            for row in slow:
+            balances = _at_slot(store, BALANCES, slot, users)
+            for row in _at_slot(store, WALLETS, slot, users):
                 account = by_name.get((row["user"], row["account"]))
-                if account is not None:
-                    self.account(account).slow[Wallet(row["wallet"])] = _reading(row, balances)
+                if account is None or row["grade"] != "ok":
+                    continue
+                known, reading = self.account(account), _reading(row, balances)
+                if reading.wallet.is_slow:
+                    known.slow[reading.wallet] = reading
+                else:
+                    known.core[reading.wallet] = reading.balances
         for (user, name), row in self.known_accounts.items():
             account = by_name.get((user, name))
             if account is not None:
@@ -179,10 +183,6 @@ def _by_slot(states: Mapping[str, Row], column: str) -> dict[datetime, list[str]
         if isinstance(slot, datetime):
             found.setdefault(slot, []).append(user)
     return found
-
-
-def _is_slow(name: str) -> bool:
-    return Wallet(name).is_slow
 
 
 def _book(user: str, slot: datetime, states: Mapping[str, Row], balances: list[Any], wallets: list[Any]) -> LastBook:

@@ -125,9 +125,11 @@ def _moves(known: AccountMemory) -> Callable[[Mapping[Wallet, Found]], bool]:
 
 
 def quantities(balances: tuple[Balance, ...]) -> dict[tuple[str, str], Decimal]:
-    """Return what was settled by (asset, pair): open PnL moves no money."""
+    """Return what was settled by (asset, pair): neither open PnL nor a receipt for savings is money that moves."""
     held: dict[tuple[str, str], Decimal] = {}
     for balance in balances:
+        if balance.holding is Holding.LD_FALLBACK:
+            continue
         settled = balance.quantity if balance.wallet_balance is None else balance.wallet_balance
         if settled:
             key = (balance.asset, balance.pair)
@@ -192,9 +194,6 @@ def _remember(reading: AccountReading, known: AccountMemory, now: datetime) -> N
         known.totals, known.totals_at = reading.totals, now
     if isinstance(reading.identity, Identity):
         known.identity, known.identity_at = reading.identity, now
-    for step in reading.activity.steps:
-        if step.is_current and step.is_backfilled:
-            known.streams_at[step.stream] = now
     if reading.orders is not None and not isinstance(reading.orders, Failure):
         known.orders, known.orders_at = reading.orders, now
 

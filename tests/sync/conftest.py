@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from cycles import Cycles
 from fake_venues import LAB_TOML, MIDNIGHT, FakeHub, FakeVenue, Hand, btc, usdt_margin
 
 from portfolio_lab.models.accounts import Credentials, Wallet
@@ -54,3 +55,10 @@ def credentials() -> dict[tuple[str, str, str], Credentials]:
         ("alice", "binance", "main"): Credentials("alice-key-1", "alice-secret-1"),
         ("bob", "okx", "desk"): Credentials("bob-key-1", "bob-secret-1", "bob-third-1"),
     }
+
+
+@pytest.fixture
+def cycles(
+    lab: Path, credentials: dict[tuple[str, str, str], Credentials], store: Store, hub: FakeHub, clock: Hand
+) -> Cycles:
+    return Cycles(lab, credentials, store, hub, clock)

@@ -30,6 +30,10 @@ wallets = ["trading", "funding"]
 """
 
 
+class Died(BaseException):
+    """The process ended here: no code of ours may catch it."""
+
+
 class Hand:
     """A clock that stands still until it is moved."""
 
@@ -47,13 +51,17 @@ class FakeVenue:
     clock: Hand
     holdings: dict[tuple[str, Wallet], tuple[Balance, ...]]
     flows: dict[str, list[CashFlow]] = field(default_factory=dict)
+    flows_by_account: dict[str, list[CashFlow]] = field(default_factory=dict)
     orders: dict[str, tuple[OpenOrder, ...]] = field(default_factory=dict)
     faults: dict[tuple[str, str], Exception | str] = field(default_factory=dict)
     late: timedelta = timedelta(0)
     identities: dict[str, Identity] = field(default_factory=dict)
     totals: dict[str, VenueTotals] = field(default_factory=dict)
     streams: dict[str, dict[str, list[ActivityRow]]] = field(default_factory=dict)
+    prices: dict[str, Decimal] = field(default_factory=lambda: {"BTC": Decimal(50_000), "ETH": Decimal(2_000)})
+    own_prices: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     page: int = 2
+    lives: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)
     flow_windows: list[tuple[str, datetime, datetime]] = field(default_factory=list)
 
@@ -63,6 +71,10 @@ class FakeVenue:
         fault = self.faults.get((who, part))
         if fault == "hang":
             await asyncio.sleep(3600)
+        if fault == "die":
+            self.lives -= 1
+            if not self.lives:
+                raise Died
         if isinstance(fault, Exception):
             raise fault
 
@@ -80,8 +92,10 @@ class FakeMarket:
         await self._state.answer(self.venue, "quotes")
         at = self._state.clock()
         return (
-            Quote("BTC", "USDT", Decimal(50_000), "spot BTCUSDT last", at),
-            Quote("ETH", "USDT", Decimal(2_000), "spot ETHUSDT last", at),
+            *(
+                Quote(coin, "USDT", price, f"spot {coin}USDT last", at)
+                for coin, price in {**self._state.prices, **self._state.own_prices.get(self.venue, {})}.items()
+            ),
             Quote("USDT", "USD", Decimal(1), "spot USDT-USD", at),
         )
 
@@ -127,7 +141,8 @@ class FakeReader:
     async def fetch_cash_flows(self, *, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
         await self._state.answer(self._account.user, "cash_flows")
         self._state.flow_windows.append((self._account.user, since, until))
-        return tuple(flow for flow in self._state.flows.get(self._account.user, []) if since <= flow.at < until)
+        flows = self._state.flows_by_account.get(self._account.name, self._state.flows.get(self._account.user, []))
+        return tuple(flow for flow in flows if since <= flow.at < until)
 
 
 class FakeHub:
