@@ -17,6 +17,9 @@ from decimal import Decimal
 LONGEST_WAY = timedelta(days=3)
 """A deposit may come so long after its withdrawal."""
 
+LONGEST_GUESS = timedelta(hours=6)
+"""The same where no common transaction proves it: the longer the way, the more strangers look alike."""
+
 CLOCKS_APART = timedelta(hours=1)
 """A deposit may be booked so long before its withdrawal is: venues book at different moments."""
 
@@ -114,7 +117,7 @@ def _by_exclusion(withdrawals: Sequence[Move], deposits: Sequence[Move]) -> list
 def _could_be(withdrawal: Move, deposit: Move) -> bool:
     if _chain_id(withdrawal.txid) and _chain_id(deposit.txid):
         return False  # two transactions that differ are two moves
-    return _fits(withdrawal, deposit)
+    return deposit.at - withdrawal.at <= LONGEST_GUESS and _fits(withdrawal, deposit)
 
 
 def _fits(withdrawal: Move, deposit: Move) -> bool:

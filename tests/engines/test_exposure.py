@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from portfolio_lab.engines.exposure import book_exposure, mark_price, position_exposure, position_pnl
 from portfolio_lab.models.accounts import Account, Wallet
 from portfolio_lab.models.exposure import Exposure
-from portfolio_lab.models.holdings import Balance, ContractKind, Position, WalletReading
+from portfolio_lab.models.holdings import Balance, ContractKind, Holding, Position, WalletReading
 from portfolio_lab.models.prices import Price
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -177,3 +178,16 @@ def test_gross_is_never_below_net(rows: list[tuple[str, str, str]]) -> None:
 def test_transfer_between_own_accounts_changes_nothing() -> None:
     okx = (OKX, WalletReading(Wallet.FUNDING, (Balance("BTC", Decimal("0.4")),)))
     assert exposed(spot(BTC="0.6"), okx).net == exposed(spot(BTC="1")).net
+
+
+def test_a_written_call_is_short_by_its_delta() -> None:
+    call = replace(position("-2", kind=ContractKind.OPTION, mark="900"), delta=Decimal("0.25"))
+    assert position_exposure(call, PRICES["binance"], currency="USD") == -2 * 0.25 * 50_000
+    assert exposed(futures(call)).net == -25_000.0
+    assert position_exposure(replace(call, delta=None), PRICES["binance"], currency="USD") is None
+
+
+def test_a_bot_is_told_apart_and_in_no_other_figure() -> None:
+    bot = WalletReading(Wallet.BOTS, (Balance("BTC", Decimal(1), holding=Holding.OPAQUE),))
+    book = exposed((BINANCE, bot))
+    assert (book.opaque, book.gross, book.underlyings) == (50_000.0, 0.0, ())
