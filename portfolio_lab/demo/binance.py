@@ -10,10 +10,15 @@ from __future__ import annotations
 import json
 
 from portfolio_lab.demo import (
+    binance_account,
     binance_coin_m,
+    binance_earn,
     binance_history,
-    binance_idle,
+    binance_margin_wallets,
     binance_market,
+    binance_options,
+    binance_options_market,
+    binance_papi,
     binance_spot,
     binance_usd_m,
     binance_wallets,
@@ -22,6 +27,7 @@ from portfolio_lab.demo import binance_errors as refuse
 from portfolio_lab.demo.binance_ask import Ask, Endpoint, Need
 from portfolio_lab.demo.binance_auth import SentBytes, check_key_format, check_signature, check_timing
 from portfolio_lab.demo.binance_errors import BinanceRefusal
+from portfolio_lab.demo.binance_switches import Switches
 from portfolio_lab.demo.binance_weights import WeightLedger, WeightLimits
 from portfolio_lab.demo.exchange import DemoAccount, Exchange
 from portfolio_lab.demo.wire import Answer, Asked
@@ -31,10 +37,15 @@ _ROOMS = (
     binance_market,
     binance_spot,
     binance_wallets,
+    binance_account,
+    binance_margin_wallets,
+    binance_earn,
     binance_history,
-    binance_idle,
     binance_usd_m,
     binance_coin_m,
+    binance_options_market,
+    binance_options,
+    binance_papi,
 )
 ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     (endpoint.method, endpoint.path): endpoint for room in _ROOMS for endpoint in room.ENDPOINTS
@@ -42,9 +53,13 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
 """Every endpoint by (method, path)."""
 
 LIMITS_PATH = "/_demo/limits"
+SWITCHES_PATH = "/_demo/binance"
 
 _KEY_HEADER = "X-MBX-APIKEY"
 _WALLETS = {Need.USD_M: Wallet.USD_M, Need.COIN_M: Wallet.COIN_M}
+_UNIFIED = frozenset({Need.MARGIN, Need.USD_M, Need.COIN_M})
+"""Closed to accounts in portfolio margin."""
+
 _NOT_FOUND = b"<html><body><h1>404 Not found</h1></body></html>"
 
 
@@ -53,17 +68,21 @@ class BinanceVenue:
 
     Tests change its limits at `LIMITS_PATH`: POST {"fapi": 10, "strikes": 1} sets limits by
     family or by field of `WeightLimits`, DELETE puts the real ones back and forgets all use
-    and all bans, GET shows what is in force.
+    and all bans, GET shows what is in force. `SWITCHES_PATH` does the same for `Switches`:
+    POST {"padded_assets": 700} or {"unknown_wallet": "Vault", "unknown_worth": "12.5"}.
     """
 
     def __init__(self, exchange: Exchange, limits: WeightLimits | None = None) -> None:
         self.exchange = exchange
         self.ledger = WeightLedger(limits)
+        self.switches = Switches()
 
     def answer(self, asked: Asked) -> Answer:
         """The answer to one request; refusals are answers too, nothing is raised."""
         if asked.path == LIMITS_PATH:
             return self._limits(asked)
+        if asked.path == SWITCHES_PATH:
+            return self._switch(asked)
         endpoint = ENDPOINTS.get((asked.method, asked.path))
         if endpoint is None:
             return Answer(_NOT_FOUND, 404, content_type="text/html")
@@ -85,6 +104,17 @@ class BinanceVenue:
             except (ValueError, TypeError, AttributeError) as mistake:
                 return Answer({"error": str(mistake)}, 400)
         return Answer(self.ledger.limits.as_dict())
+
+    def _switch(self, asked: Asked) -> Answer:
+        """Change or show the switches; a name or a value that is none is 400."""
+        if asked.method == "DELETE":
+            self.switches = Switches()
+        if asked.method == "POST":
+            try:
+                self.switches.override(json.loads(asked.body))
+            except (ValueError, TypeError, AttributeError) as mistake:
+                return Answer({"error": str(mistake)}, 400)
+        return Answer(self.switches.as_dict())
 
     def _weigh(self, endpoint: Endpoint, asked: Asked, headers: dict[str, str]) -> None:
         """Count the request, whoever asks; the headers tell the use even when it is over."""
@@ -109,6 +139,7 @@ class BinanceVenue:
             server_time=asked.wire_now,
             limits=self.ledger.limits,
             asker=asker,
+            switches=self.switches,
         )
 
     def _asker(self, endpoint: Endpoint, asked: Asked) -> DemoAccount:
@@ -117,17 +148,22 @@ class BinanceVenue:
         account = self.exchange.account_of_key("binance", key)
         if account is None:
             raise refuse.key_unknown()
-        if account.revoked(asked.book_now) or not _may(account, endpoint.needs):
+        if account.revoked(asked.book_now):
             raise refuse.key_rejected()
+        _check_opened(account, endpoint.needs)
         return account
 
 
-def _may(account: DemoAccount, need: Need) -> bool:
-    """Whether the account has what an endpoint needs; nobody here has portfolio margin."""
-    if need is Need.PORTFOLIO_MARGIN:
-        return False
-    wallet = _WALLETS.get(need)
-    return wallet is None or wallet in account.opened
+def _check_opened(account: DemoAccount, need: Need) -> None:
+    """Refuse what an account cannot be asked for.
+
+    In portfolio margin the hosts of the inner wallets are closed, and papi is closed to all
+    others. A futures wallet that was never opened is -2015 too.
+    """
+    if (need is Need.PORTFOLIO_MARGIN) != account.portfolio_margin and need in _UNIFIED | {Need.PORTFOLIO_MARGIN}:
+        raise refuse.key_rejected()
+    if need in _WALLETS and _WALLETS[need] not in account.opened:
+        raise refuse.key_rejected()
 
 
 def _sent(asked: Asked) -> SentBytes:

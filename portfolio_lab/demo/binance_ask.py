@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from portfolio_lab.demo import binance_errors as refuse
 from portfolio_lab.demo.binance_auth import whole_number
+from portfolio_lab.demo.binance_switches import Switches
 from portfolio_lab.demo.binance_weights import Charge, Family, Payer, WeightLimits
 from portfolio_lab.demo.book import Book, View
 from portfolio_lab.demo.exchange import DemoAccount
@@ -26,6 +27,7 @@ class Need(StrEnum):
 
     NOTHING = "nothing"
     READING = "reading"
+    MARGIN = "margin"
     USD_M = "usd_m"
     COIN_M = "coin_m"
     PORTFOLIO_MARGIN = "portfolio_margin"
@@ -56,6 +58,7 @@ class Ask:
     server_time: int
     limits: WeightLimits
     asker: DemoAccount | None = None
+    switches: Switches = field(default_factory=Switches)
 
     @property
     def account(self) -> DemoAccount:

@@ -123,7 +123,8 @@ def _risk_row(ask: Ask, slot: Slot, pocket: Pocket) -> dict[str, Json]:
     }
 
 
-def _brackets(ask: Ask) -> Json:
+def brackets(ask: Ask) -> Json:
+    """Maintenance schedules by coin."""
     return [
         {
             "symbol": one.symbol,
@@ -156,8 +157,8 @@ ENDPOINTS = (
     _coin_m("/dapi/v1/account", _account, 5),
     _coin_m("/dapi/v1/balance", _balance),
     _coin_m("/dapi/v1/positionRisk", _risk),
-    _coin_m("/dapi/v1/leverageBracket", _brackets),
-    _coin_m("/dapi/v2/leverageBracket", _brackets, by_presence("symbol", given=1, absent=2)),
+    _coin_m("/dapi/v1/leverageBracket", brackets),
+    _coin_m("/dapi/v2/leverageBracket", brackets, by_presence("symbol", given=1, absent=2)),
     _coin_m("/dapi/v1/openOrders", open_orders(Wallet.COIN_M, INVERSE), _ONE_OR_ALL),
     _coin_m("/dapi/v1/openAlgoOrders", algo_orders(Wallet.COIN_M, INVERSE), _ONE_OR_ALL),
     _coin_m("/dapi/v1/userTrades", fills(INVERSE), 5),

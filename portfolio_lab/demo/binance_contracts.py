@@ -128,6 +128,42 @@ def _algo_row(order: Order) -> dict[str, Json]:
     }
 
 
+def conditional_orders(wallet: Wallet, kind: str) -> Answer:
+    """Answers the older list of orders that wait for their trigger, which papi still has.
+
+    Whether it tells the orders of the algo list too, as here, is unverified.
+    """
+
+    def answer(ask: Ask) -> Json:
+        return [_conditional_row(order) for order in _resting(ask, wallet, kind, conditional=True)]
+
+    return answer
+
+
+def _conditional_row(order: Order) -> dict[str, Json]:
+    row: dict[str, Json] = {
+        "newClientStrategyId": f"demo{order.order_id}",
+        "strategyId": order.order_id,
+        "strategyStatus": "NEW",
+        "strategyType": contract_order_type(order),
+        "origQty": f"{order.contracts:f}",
+        "price": f"{order.price or ZERO:f}",
+        "reduceOnly": order.reduce_only,
+        "side": order.side.upper(),
+        "positionSide": side_text(order.position_side),
+        "stopPrice": f"{order.trigger_price or ZERO:f}",
+        "symbol": order.instrument.symbol,
+        "bookTime": order.placed_at,
+        "updateTime": order.placed_at,
+        "timeInForce": "GTC",
+        "activatePrice": "0",
+        "priceRate": "0",
+    }
+    if order.instrument.kind != INVERSE:
+        row |= {"selfTradePreventionMode": "NONE", "goodTillDate": 0, "priceMatch": "NONE"}
+    return row
+
+
 # ---------------------------------------------------------------- fills
 
 

@@ -34,6 +34,11 @@ def key_rejected() -> BinanceRefusal:
     return BinanceRefusal(401, -2015, "Invalid API-key, IP, or permissions for action.")
 
 
+def margin_missing() -> BinanceRefusal:
+    """A cross margin account that was never opened."""
+    return BinanceRefusal(400, -3003, "Margin account does not exist.")
+
+
 def parameter_missing(name: str) -> BinanceRefusal:
     """A mandatory parameter is absent, empty or not of its kind."""
     return BinanceRefusal(400, -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")

@@ -46,7 +46,8 @@ def _plain(number: Decimal, digits: int | None = None) -> str:
     return f"{number:f}" if digits is None else f"{number:.{digits}f}"
 
 
-def _request_limits(weight: int) -> list[dict[str, Any]]:
+def request_limits(weight: int) -> list[dict[str, Any]]:
+    """What exchangeInfo publishes: weight and orders per minute."""
     return [
         {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": weight},
         {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
@@ -177,7 +178,7 @@ def spot_exchange_info(*, now_ms: int, weight: int) -> dict[str, Any]:
         "timezone": "UTC",
         "serverTime": now_ms,
         "rateLimits": [
-            *_request_limits(weight),
+            *request_limits(weight),
             {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61_000},
         ],
         "exchangeFilters": [],
@@ -192,7 +193,7 @@ def usd_m_exchange_info(*, now_ms: int, weight: int) -> dict[str, Any]:
         "timezone": "UTC",
         "serverTime": now_ms,
         "futuresType": "U_MARGINED",
-        "rateLimits": _request_limits(weight),
+        "rateLimits": request_limits(weight),
         "exchangeFilters": [],
         "assets": [{"asset": asset, "marginAvailable": True, "autoAssetExchange": "-10000"} for asset in margin_assets],
         "symbols": [_usd_m_symbol(one) for one in _listed(LINEAR)],
@@ -204,19 +205,7 @@ def coin_m_exchange_info(*, now_ms: int, weight: int) -> dict[str, Any]:
     return {
         "timezone": "UTC",
         "serverTime": now_ms,
-        "rateLimits": _request_limits(weight),
+        "rateLimits": request_limits(weight),
         "exchangeFilters": [],
         "symbols": [_coin_m_symbol(one) for one in _listed(INVERSE)],
-    }
-
-
-def options_exchange_info(*, now_ms: int, weight: int) -> dict[str, Any]:
-    """GET eapi/v1/exchangeInfo: the shape without any option, since none is listed here."""
-    return {
-        "timezone": "UTC",
-        "serverTime": now_ms,
-        "rateLimits": _request_limits(weight),
-        "optionContracts": [],
-        "optionAssets": [{"name": "USDT"}],
-        "optionSymbols": [],
     }

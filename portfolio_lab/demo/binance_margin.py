@@ -64,6 +64,11 @@ def bracket_of(one: Instrument, notional: Decimal) -> Bracket:
     return next((bracket for bracket in reversed(schedule) if abs(notional) >= bracket.floor), schedule[0])
 
 
+def most_notional(leverage: Decimal, schedule: tuple[Bracket, ...]) -> Decimal:
+    """The cap of the largest bracket that this leverage may enter."""
+    return max(bracket.cap for bracket in schedule if bracket.leverage >= leverage)
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """One row of a position list: a contract and a side, with or without an open position.

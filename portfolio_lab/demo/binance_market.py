@@ -8,7 +8,6 @@ from portfolio_lab.demo import binance_errors as refuse
 from portfolio_lab.demo.binance_ask import Answer, Ask, Endpoint, Json, Need, by_presence, by_rows
 from portfolio_lab.demo.binance_listing import (
     coin_m_exchange_info,
-    options_exchange_info,
     spot_exchange_info,
     usd_m_exchange_info,
 )
@@ -68,10 +67,6 @@ def _usd_m_info(ask: Ask) -> Json:
 
 def _coin_m_info(ask: Ask) -> Json:
     return coin_m_exchange_info(now_ms=ask.server_time, weight=ask.limits.by_family[Family.DAPI])
-
-
-def _options_info(ask: Ask) -> Json:
-    return options_exchange_info(now_ms=ask.server_time, weight=ask.limits.by_family[Family.EAPI])
 
 
 # ---------------------------------------------------------------- tickers
@@ -317,6 +312,5 @@ ENDPOINTS = (
     _public("/dapi/v1/fundingRate", _funding_rates(INVERSE)),
     _public("/eapi/v1/ping", _ping),
     _public("/eapi/v1/time", _time),
-    _public("/eapi/v1/exchangeInfo", _options_info),
     _public("/papi/v1/ping", _ping),
 )

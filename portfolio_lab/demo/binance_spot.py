@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 
 from portfolio_lab.demo import binance_errors as refuse
 from portfolio_lab.demo.binance_ask import Ask, Endpoint, Json, Span, by_presence
+from portfolio_lab.demo.binance_switches import padding
 from portfolio_lab.demo.binance_text import NONE, eight_text, spot_order_type
 from portfolio_lab.demo.book import View
 from portfolio_lab.demo.facts import ZERO, Fill, Order
-from portfolio_lab.demo.instruments import COINS, SPOT, STABLECOINS, Instrument
+from portfolio_lab.demo.instruments import SPOT, Instrument, by_symbol
 from portfolio_lab.demo.market import DAY_MS
 from portfolio_lab.models.accounts import Wallet
 
-LISTED = (*COINS, *STABLECOINS)
+LISTED = tuple(dict.fromkeys(asset for one in by_symbol("binance", SPOT).values() for asset in (one.base, one.quote)))
 """Coins that show in every answer, held or not, as Binance lists them all."""
 
 
@@ -31,18 +33,55 @@ def last_changes(view: View, wallet: Wallet) -> dict[str, int]:
     return changes
 
 
-def spot_holdings(view: View) -> dict[str, tuple[Decimal, Decimal]]:
-    """(free, locked) of every listed or touched asset of the spot wallet."""
-    cash = dict.fromkeys(LISTED, ZERO) | view.cash(Wallet.SPOT)
-    locked = view.locked(Wallet.SPOT)
-    return {asset: (total - locked.get(asset, ZERO), locked.get(asset, ZERO)) for asset, total in cash.items()}
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Units of one asset in a wallet of coins: four parts that do not overlap."""
+
+    free: Decimal = ZERO
+    locked: Decimal = ZERO
+    freeze: Decimal = ZERO
+    withdrawing: Decimal = ZERO
+
+    @property
+    def total(self) -> Decimal:
+        """All that is ours here; what is being withdrawn is ours until it has left."""
+        return self.free + self.locked + self.freeze + self.withdrawing
+
+
+def coin_holdings(view: View, wallet: Wallet, always: Iterable[str] = ()) -> dict[str, Holding]:
+    """Every touched asset of a wallet of coins, and those that always show."""
+    cash = dict.fromkeys(always, ZERO) | view.cash(wallet)
+    locked, leaving = view.locked(wallet), view.withdrawing(wallet)
+    return {
+        asset: Holding(
+            total - locked.get(asset, ZERO) - leaving.get(asset, ZERO),
+            locked.get(asset, ZERO),
+            withdrawing=leaving.get(asset, ZERO),
+        )
+        for asset, total in cash.items()
+    }
+
+
+def savings_coins(view: View) -> dict[str, Holding]:
+    """What flexible savings look like in spot answers: as many LDX as there are X saved."""
+    return {f"LD{asset}": Holding(amount) for asset, amount in view.flexible().items() if amount}
+
+
+def spot_holdings(view: View) -> dict[str, Holding]:
+    """Every listed, touched or saved asset of the spot wallet."""
+    return coin_holdings(view, Wallet.SPOT, LISTED) | savings_coins(view)
+
+
+def _shown(ask: Ask) -> dict[str, Holding]:
+    """The holdings that api/v3/account lists: all but the empty ones where those are not wanted."""
+    holdings = spot_holdings(ask.view)
+    if ask.parameters.get("omitZeroBalances") == "true":
+        return {asset: one for asset, one in holdings.items() if one.free or one.locked}
+    return holdings | dict.fromkeys(padding(ask.switches.padded_assets), Holding())
 
 
 def _account(ask: Ask) -> Json:
-    view = ask.view
-    holdings = spot_holdings(view)
-    if ask.parameters.get("omitZeroBalances") == "true":
-        holdings = {asset: amounts for asset, amounts in holdings.items() if any(amounts)}
+    """Free and locked only: what is frozen or being withdrawn is missing from this answer."""
     return {
         "makerCommission": 10,
         "takerCommission": 10,
@@ -55,11 +94,11 @@ def _account(ask: Ask) -> Json:
         "brokered": False,
         "requireSelfTradePrevention": False,
         "preventSor": False,
-        "updateTime": max(last_changes(view, Wallet.SPOT).values(), default=0),
+        "updateTime": max(last_changes(ask.view, Wallet.SPOT).values(), default=0),
         "accountType": "SPOT",
         "balances": [
-            {"asset": asset, "free": eight_text(free), "locked": eight_text(locked)}
-            for asset, (free, locked) in holdings.items()
+            {"asset": asset, "free": eight_text(one.free), "locked": eight_text(one.locked)}
+            for asset, one in _shown(ask).items()
         ],
         "permissions": ["SPOT"],
         "uid": ask.account.uid,

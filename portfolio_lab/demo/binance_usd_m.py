@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from portfolio_lab.demo.binance_ask import Ask, Endpoint, Json, Need, by_presence
 from portfolio_lab.demo.binance_contracts import algo_orders, fills, income, is_dual, open_orders
 from portfolio_lab.demo.binance_margin import (
-    Bracket,
     Pocket,
     Slot,
     all_slots,
     brackets_of,
     liquidation_price,
+    most_notional,
     open_slots,
     pockets,
 )
 from portfolio_lab.demo.binance_text import eight_text, plain_text, side_text
+from portfolio_lab.demo.binance_worth import usd_worth
+from portfolio_lab.demo.facts import ZERO
 from portfolio_lab.demo.instruments import LINEAR
 from portfolio_lab.models.accounts import Wallet
 
@@ -47,22 +49,33 @@ def _asset_row(pocket: Pocket) -> dict[str, Json]:
     }
 
 
-def _totals(found: Iterable[Pocket]) -> dict[str, Json]:
-    """The totals of single-asset mode, which count USDT alone."""
-    pocket = next(one for one in found if one.asset == "USDT")
+_TOTALS: tuple[tuple[str, Callable[[Pocket], Decimal]], ...] = (
+    ("totalInitialMargin", lambda pocket: pocket.initial_margin),
+    ("totalMaintMargin", lambda pocket: pocket.maintenance),
+    ("totalWalletBalance", lambda pocket: pocket.wallet_balance),
+    ("totalUnrealizedProfit", lambda pocket: pocket.unrealised),
+    ("totalMarginBalance", lambda pocket: pocket.margin_balance),
+    ("totalPositionInitialMargin", lambda pocket: pocket.position_margin),
+    ("totalOpenOrderInitialMargin", lambda pocket: pocket.order_margin),
+    ("totalCrossWalletBalance", lambda pocket: pocket.wallet_balance),
+    ("totalCrossUnPnl", lambda pocket: pocket.unrealised),
+    ("availableBalance", lambda pocket: pocket.available),
+    ("maxWithdrawAmount", lambda pocket: pocket.withdrawable),
+)
+
+
+def _totals(ask: Ask, found: Iterable[Pocket]) -> dict[str, Json]:
+    """Totals in USD over all assets in multi-asset mode; of USDT alone, in USDT, in single-asset mode."""
+    weights = _weights(ask, found)
     return {
-        "totalInitialMargin": eight_text(pocket.initial_margin),
-        "totalMaintMargin": eight_text(pocket.maintenance),
-        "totalWalletBalance": eight_text(pocket.wallet_balance),
-        "totalUnrealizedProfit": eight_text(pocket.unrealised),
-        "totalMarginBalance": eight_text(pocket.margin_balance),
-        "totalPositionInitialMargin": eight_text(pocket.position_margin),
-        "totalOpenOrderInitialMargin": eight_text(pocket.order_margin),
-        "totalCrossWalletBalance": eight_text(pocket.wallet_balance),
-        "totalCrossUnPnl": eight_text(pocket.unrealised),
-        "availableBalance": eight_text(pocket.available),
-        "maxWithdrawAmount": eight_text(pocket.withdrawable),
+        name: eight_text(sum((part(pocket) * weight for pocket, weight in weights), ZERO)) for name, part in _TOTALS
     }
+
+
+def _weights(ask: Ask, found: Iterable[Pocket]) -> list[tuple[Pocket, Decimal]]:
+    if not ask.account.multi_asset:
+        return [(pocket, Decimal(1)) for pocket in found if pocket.asset == "USDT"]
+    return [(pocket, usd_worth(ask.market, {pocket.asset: Decimal(1)}, ask.at)) for pocket in found]
 
 
 # ---------------------------------------------------------------- account
@@ -72,7 +85,7 @@ def _account_v3(ask: Ask) -> Json:
     """Assets, and only those positions that are open."""
     found = _pockets(ask)
     return {
-        **_totals(found),
+        **_totals(ask, found),
         "assets": [_asset_row(pocket) for pocket in found],
         "positions": [_account_slot(slot) for slot in open_slots(ask.view, Wallet.USD_M)],
     }
@@ -97,8 +110,8 @@ def _account_v2(ask: Ask) -> Json:
     """Assets, and every side of every contract."""
     found = _pockets(ask)
     return {
-        **_permissions(),
-        **_totals(found),
+        **_permissions(ask),
+        **_totals(ask, found),
         "assets": [_asset_row(pocket) | {"marginAvailable": True} for pocket in found],
         "positions": [_account_slot_v2(ask, slot) for slot in all_slots(ask, Wallet.USD_M, LINEAR)],
     }
@@ -113,13 +126,13 @@ def _account_slot_v2(ask: Ask, slot: Slot) -> dict[str, Json]:
         "isolated": False,
         "entryPrice": plain_text(slot.entry_price),
         "breakEvenPrice": plain_text(slot.entry_price),
-        "maxNotional": plain_text(_most_notional(leverage, brackets_of(slot.instrument))),
+        "maxNotional": plain_text(most_notional(leverage, brackets_of(slot.instrument))),
         "bidNotional": "0",
         "askNotional": "0",
     }
 
 
-def _permissions() -> dict[str, Json]:
+def _permissions(ask: Ask) -> dict[str, Json]:
     return {
         "feeTier": 0,
         "feeBurn": True,
@@ -127,13 +140,13 @@ def _permissions() -> dict[str, Json]:
         "canDeposit": True,
         "canWithdraw": True,
         "updateTime": 0,
-        "multiAssetsMargin": False,
+        "multiAssetsMargin": ask.account.multi_asset,
         "tradeGroupId": -1,
     }
 
 
 def _account_config(ask: Ask) -> Json:
-    permissions = {name: value for name, value in _permissions().items() if name != "feeBurn"}
+    permissions = {name: value for name, value in _permissions(ask).items() if name != "feeBurn"}
     return permissions | {"dualSidePosition": ask.view.book.hedge}
 
 
@@ -159,11 +172,6 @@ def _balance(ask: Ask) -> Json:
 
 def _leverage(ask: Ask, slot: Slot) -> Decimal:
     return slot.position.leverage if slot.position else ask.view.book.leverage
-
-
-def _most_notional(leverage: Decimal, schedule: tuple[Bracket, ...]) -> Decimal:
-    """The cap of the largest bracket that this leverage may enter."""
-    return max(bracket.cap for bracket in schedule if bracket.leverage >= leverage)
 
 
 def _risk(slot: Slot, pocket: Pocket) -> dict[str, Json]:
@@ -212,7 +220,7 @@ def _risk_v2(ask: Ask) -> Json:
         leverage = _leverage(ask, slot)
         extras = {
             "leverage": plain_text(leverage),
-            "maxNotionalValue": plain_text(_most_notional(leverage, brackets_of(slot.instrument))),
+            "maxNotionalValue": plain_text(most_notional(leverage, brackets_of(slot.instrument))),
             "marginType": "cross",
             "isAutoAddMargin": "false",
         }
@@ -220,7 +228,8 @@ def _risk_v2(ask: Ask) -> Json:
     return rows
 
 
-def _brackets(ask: Ask) -> Json:
+def brackets(ask: Ask) -> Json:
+    """Maintenance schedules by notional."""
     return [
         {
             "symbol": one.symbol,
@@ -249,14 +258,14 @@ def _symbol_config(ask: Ask) -> Json:
             "marginType": "CROSSED",
             "isAutoAddMargin": False,
             "leverage": int(leverage),
-            "maxNotionalValue": plain_text(_most_notional(leverage, brackets_of(one))),
+            "maxNotionalValue": plain_text(most_notional(leverage, brackets_of(one))),
         }
         for one in ask.instruments(LINEAR)
     ]
 
 
-def _multi_assets(_: Ask) -> Json:
-    return {"multiAssetsMargin": False}
+def _multi_assets(ask: Ask) -> Json:
+    return {"multiAssetsMargin": ask.account.multi_asset}
 
 
 def _usd_m(path: str, answer: Json, weight: Json = 5) -> Endpoint:
@@ -272,7 +281,7 @@ ENDPOINTS = (
     _usd_m("/fapi/v2/balance", _balance),
     _usd_m("/fapi/v3/positionRisk", _risk_v3),
     _usd_m("/fapi/v2/positionRisk", _risk_v2),
-    _usd_m("/fapi/v1/leverageBracket", _brackets, 1),
+    _usd_m("/fapi/v1/leverageBracket", brackets, 1),
     _usd_m("/fapi/v1/openOrders", open_orders(Wallet.USD_M, LINEAR), _ONE_OR_ALL),
     _usd_m("/fapi/v1/openAlgoOrders", algo_orders(Wallet.USD_M, LINEAR), _ONE_OR_ALL),
     _usd_m("/fapi/v1/userTrades", fills(LINEAR)),

@@ -1,0 +1,56 @@
+"""What a test may make the Binance face do that a book does not: a fuller or a stranger answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+MOST_PADDING = 5_000
+
+
+@dataclass(slots=True)
+class Switches:
+    """`padded_assets` zero rows more in api/v3/account, as the real venue lists every coin it knows.
+
+    `unknown_wallet` is a name that asset/wallet/balance tells besides the known ones ("" for
+    none), worth `unknown_worth` of whatever the answer is quoted in.
+    """
+
+    padded_assets: int = 0
+    unknown_wallet: str = ""
+    unknown_worth: str = "0"
+
+    def override(self, changes: Mapping[str, Any]) -> None:
+        """Set switches by name; ValueError for a name that is none or a value that does not fit."""
+        known = {field.name for field in fields(self)}
+        for name, value in changes.items():
+            if name not in known or not _fits(name, value):
+                msg = f"no switch {name} = {value!r}; there are {', '.join(sorted(known))}"
+                raise ValueError(msg)
+            setattr(self, name, value)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every switch by name."""
+        return asdict(self)
+
+
+def padding(rows: int) -> list[str]:
+    """Names of coins that nobody holds. LDO is among them: a coin, no wrapper of "O"."""
+    return ["LDO", *(f"ZZ{place:04d}" for place in range(1, rows))][:rows]
+
+
+def _fits(name: str, value: object) -> bool:
+    if name == "padded_assets":
+        return type(value) is int and 0 <= value <= MOST_PADDING
+    if name == "unknown_worth":
+        return isinstance(value, str) and _is_number(value)
+    return isinstance(value, str)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False
