@@ -119,8 +119,8 @@ class _Closing:
         if asset in self._assets:
             return
         self._assets.add(asset)
+        cash = payloads.amount(row.bal, f"[{asset}].bal")
         if day != self._open_day:
-            cash = payloads.amount(row.bal, f"[{asset}].bal")
             yield EquityEstimate(_midnight(day), Wallet.TRADING, asset, cash, SOURCE)
 
 

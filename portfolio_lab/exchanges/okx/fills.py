@@ -33,6 +33,8 @@ def _lane(client: VenueClient, instruments: Instruments, kind: str) -> Ask:
     async def ask(window: Window, page: str) -> Page:
         params = {"instType": kind, **bounds_of(window, page)}
         answer, _ = await client.ask(endpoints.FILLS, shapes.Envelope[shapes_ledger.Fill], params)
+        if any(row.instType != kind for row in answer.data):
+            raise AnswerShapeError("The answer has trades of a type that was not asked for.", path="data.instType")
         rows = [await _row(row, instruments) for row in answer.data]
         last = answer.data[-1].billId if len(answer.data) >= PAGE else ""
         return Page(_inside(rows, window), more=last)

@@ -72,7 +72,7 @@ async def fetch_totals(client: VenueClient) -> VenueTotals:
         raise AnswerShapeError("The answer does not hold exactly one valuation.", path="data")
     balance, second = await client.ask(endpoints.TRADING_BALANCE, shapes.Envelope[shapes.TradingBalance])
     equity = payloads.amount(one_account(balance.data).totalEq, "data[0].totalEq")
-    totals = (*_valued(valued.data[0]), VenueTotal(Wallet.TRADING.value, "USD", equity))
+    totals = (VenueTotal(Wallet.TRADING.value, "USD", equity), *_valued(valued.data[0]))
     marks = tuple((mark.endpoint, mark.sha256, mark.received_at) for mark in (first, second))
     return VenueTotals(totals, answers=marks)
 
