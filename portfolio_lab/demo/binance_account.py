@@ -7,7 +7,6 @@ from decimal import Decimal
 from portfolio_lab.demo import binance_errors as refuse
 from portfolio_lab.demo.binance_ask import Ask, Endpoint, Json
 from portfolio_lab.demo.binance_text import NONE, plain_text
-from portfolio_lab.demo.binance_transfers import account_email
 from portfolio_lab.demo.binance_worth import asset_worth, opened_wallets, wallet_assets
 from portfolio_lab.models.accounts import Wallet
 
@@ -77,18 +76,18 @@ def _sub_accounts(ask: Ask) -> Json:
     """The sub-accounts of a master, oldest first; a sub-account may not ask (the code is unverified)."""
     if ask.account.master_uid:
         raise refuse.key_rejected()
-    rows = [_sub_row(uid) for uid in ask.account.sub_uids]
+    rows = [_sub_row(place, uid) for place, uid in enumerate(ask.account.sub_uids, start=1)]
     email, size = ask.parameters.get("email", ""), ask.strict_limit(default=1, most=200)
     page = max(1, ask.number("page", 1))
     found = [row for row in rows if email in {"", row["email"]}]
     return {"subAccounts": found[(page - 1) * size : page * size]}
 
 
-def _sub_row(uid: int) -> dict[str, Json]:
+def _sub_row(place: int, uid: int) -> dict[str, Json]:
     return {
         "subUserId": uid,
-        "email": account_email(uid),
-        "remark": f"sub-account {uid}",
+        "email": f"sub{place}_virtual@demo.example",
+        "remark": f"sub{place}",
         "isFreeze": False,
         "createTime": _CREATED_MS,
         "isManagedSubAccount": False,
