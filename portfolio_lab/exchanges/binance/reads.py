@@ -1,5 +1,7 @@
 """Binance's reads, with the instruments that all accounts share."""
 
+# ruff: noqa: D102 - the protocol tells what each of them returns
+
 from __future__ import annotations
 
 from datetime import datetime
