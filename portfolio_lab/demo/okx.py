@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from portfolio_lab.demo import okx_account as account
-from portfolio_lab.demo import okx_history as history
+from portfolio_lab.demo import okx_balance as balances
+from portfolio_lab.demo import okx_bills as bills
+from portfolio_lab.demo import okx_earn as earn
+from portfolio_lab.demo import okx_fills as fills
+from portfolio_lab.demo import okx_funding as funding
 from portfolio_lab.demo import okx_orders as orders
+from portfolio_lab.demo import okx_positions as positions
 from portfolio_lab.demo import okx_public as public
+from portfolio_lab.demo import okx_rest as rest
 from portfolio_lab.demo.exchange import DemoAccount, Exchange
 from portfolio_lab.demo.okx_wire import OkxAsk, OkxRefusalError, RequestLimits, check_door, envelope
 from portfolio_lab.demo.wire import Answer, Asked
@@ -41,39 +47,40 @@ _PUBLIC = {
     "system/status": Endpoint(public.nothing, 10, private=False),
 }
 _PRIVATE = {
-    "account/balance": Endpoint(account.balance, 10),
-    "account/positions": Endpoint(account.positions, 10),
+    "account/balance": Endpoint(balances.balance, 10),
+    "account/positions": Endpoint(positions.positions, 10),
     "account/config": Endpoint(account.config, 5),
-    "account/bills": Endpoint(history.bills, 10),
-    "account/bills-archive": Endpoint(history.bills_archive, 5),
+    "account/bills": Endpoint(bills.bills, 10),
+    "account/bills-archive": Endpoint(bills.bills_archive, 5),
+    "account/interest-accrued": Endpoint(rest.interest_accrued, 5),
+    "account/positions-history": Endpoint(rest.positions_history, 10),
     "asset/balances": Endpoint(account.funding_balances, 12),
     "asset/asset-valuation": Endpoint(account.valuation, 2),
-    "asset/bills": Endpoint(history.funding_bills, 12),
-    "asset/currencies": Endpoint(history.currencies, 12),
-    "asset/deposit-history": Endpoint(history.deposits, 12),
-    "asset/withdrawal-history": Endpoint(history.withdrawals, 12),
+    "asset/bills": Endpoint(funding.funding_bills, 12),
+    "asset/convert/history": Endpoint(rest.conversions, 12),
+    "asset/currencies": Endpoint(funding.currencies, 12),
+    "asset/deposit-history": Endpoint(funding.deposits, 12),
+    "asset/withdrawal-history": Endpoint(funding.withdrawals, 12),
+    "finance/savings/balance": Endpoint(earn.savings, 12),
+    "finance/staking-defi/orders-active": Endpoint(earn.staking_orders, 6),
+    "finance/staking-defi/eth/balance": Endpoint(earn.eth_staking, 12),
+    "finance/staking-defi/sol/balance": Endpoint(earn.sol_staking, 12),
+    "finance/flexible-loan/loan-info": Endpoint(earn.loan_info, 5),
     "trade/orders-pending": Endpoint(orders.pending_orders, 60),
     "trade/orders-algo-pending": Endpoint(orders.pending_algo_orders, 20),
-    "trade/fills": Endpoint(history.recent_fills, 60),
-    "trade/fills-history": Endpoint(history.fills_history, 10),
+    "trade/orders-history": Endpoint(fills.orders_history, 40),
+    "trade/orders-history-archive": Endpoint(fills.orders_archive, 20),
+    "trade/fills": Endpoint(fills.recent_fills, 60),
+    "trade/fills-history": Endpoint(fills.fills_history, 10),
+    "trade/easy-convert-history": Endpoint(rest.easy_conversions, 1),
+    "tradingBot/grid/orders-algo-pending": Endpoint(earn.grid_bots, 20),
+    "users/subaccount/list": Endpoint(account.subaccounts, 2),
 }
-_EMPTY = dict.fromkeys(
-    (
-        "finance/savings/balance",
-        "finance/staking-defi/orders-active",
-        "finance/staking-defi/eth/balance",
-        "finance/staking-defi/sol/balance",
-        "finance/flexible-loan/loan-info",
-        "users/subaccount/list",
-        "tradingBot/grid/orders-algo-pending",
-        "copytrading/current-subpositions",
-        "account/interest-accrued",
-        "asset/non-tradable-assets",
-        "asset/convert/history",
-        "trade/easy-convert-history",
-    ),
-    Endpoint(public.nothing, 12),
-)
+_EMPTY = {
+    "asset/non-tradable-assets": Endpoint(public.nothing, 12),
+    "copytrading/current-subpositions": Endpoint(public.nothing, 20),
+    "tradingBot/recurring/orders-algo-pending": Endpoint(public.nothing, 20),
+}
 ENDPOINTS: dict[str, Endpoint] = {**_PUBLIC, **_PRIVATE, **_EMPTY}
 """Every GET path that is answered, without its prefix."""
 

@@ -18,8 +18,12 @@ _DECIMALS = Decimal("0.000001")
 
 
 def instrument_type(one: Instrument) -> str:
-    """OKX's word for a kind of instrument."""
-    return "SPOT" if one.kind == SPOT else "SWAP"
+    """OKX's word for a kind of instrument: a contract whose name ends in a day expires then."""
+    if one.kind == SPOT:
+        return "SPOT"
+    if one.option_side:
+        return "OPTION"
+    return "FUTURES" if one.symbol.rpartition("-")[2].isdigit() else "SWAP"
 
 
 def find_instrument(name: str) -> Instrument:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from portfolio_lab.demo.book import View
 from portfolio_lab.demo.exchange import DemoAccount, Exchange
+from portfolio_lab.demo.late import visible_rows
 from portfolio_lab.demo.wire import Answer, Asked
 
 WINDOW_MS = 30_000
@@ -119,14 +120,29 @@ class OkxAsk:
         given = self.text(name)
         return set(given.split(",")) if given else None
 
+    def told(self, facts: Sequence[Fact], at: Callable[[Fact], int]) -> list[Fact]:
+        """The facts that this history already tells, in their order; `at` is a fact's instant."""
+        return visible_rows(self.asker, self.asked.path, facts, self.now, at)
+
+    def span(self, reach: int) -> tuple[int, int]:
+        """[begin, end], both inside, cut to the age that OKX keeps and to now."""
+        begin, end = self.whole("begin"), self.whole("end")
+        oldest = self.now - reach
+        return max(oldest, begin or oldest), min(self.now, self.now if end is None else end)
+
     def page(self, facts: Sequence[Fact], place: Callable[[Fact], int], *, most: int = MOST_ROWS) -> list[Fact]:
-        """One page, newest first: `after` asks for smaller places, `before` for larger ones."""
+        """One page, newest first: `after` asks for smaller places, `before` for larger ones, both exclusive.
+
+        A history that is paged by time therefore loses what shares the last row's millisecond;
+        that is the venue's own gap, not ours.
+        """
         after, before = self.whole("after"), self.whole("before")
         chosen = [
             fact
             for fact in facts
             if (after is None or place(fact) < after) and (before is None or place(fact) > before)
         ]
+        chosen.sort(key=place)
         return chosen[::-1][: self.limit(most)]
 
 

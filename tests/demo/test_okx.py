@@ -58,6 +58,9 @@ PARAMETERS: dict[str, dict[str, str]] = {
     "market/history-candles": {"instId": "BTC-USDT"},
     "trade/orders-algo-pending": {"ordType": "conditional"},
     "trade/fills-history": {"instType": "SPOT"},
+    "trade/orders-history": {"instType": "SPOT"},
+    "trade/orders-history-archive": {"instType": "SPOT"},
+    "tradingBot/grid/orders-algo-pending": {"algoOrdType": "grid"},
 }
 
 

@@ -28,7 +28,7 @@ RECORDED = {
     "asset/deposit-history": "",
     "asset/withdrawal-history": "",
     "trade/orders-pending": "",
-    "trade/orders-algo-pending": "ordType=conditional,trigger",
+    "trade/orders-algo-pending": "ordType=trigger",
     "trade/fills": "",
     "trade/fills-history": "instType=SPOT",
     "market/tickers": "instType=SWAP",
