@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
-from portfolio_lab.engines.exposure import book_exposure
+from portfolio_lab.engines.exposure import book_exposure, share
 from portfolio_lab.models.accounts import Account, Wallet
 from portfolio_lab.models.exposure import Exposure
-from portfolio_lab.models.holdings import Balance, ContractKind, Position, WalletReading
+from portfolio_lab.models.holdings import Balance, ContractKind, Holding, Position, WalletReading
 from portfolio_lab.models.prices import Price
 
 Prices = dict[str, dict[str, Price]]
@@ -45,6 +46,24 @@ def exposure_from(
     return book_exposure(readings, _prices(prices, balances, slot, currency), equity=equity, currency=currency)
 
 
+def exposure_figures(snapshot: pd.DataFrame | None) -> dict[str, object]:
+    """Return open PnL and exposure of one complete snapshot's row, with their shares of equity; NaN without one."""
+    names = ("unrealised_pnl", "gross_exposure", "net_exposure")
+    if snapshot is None:
+        return dict.fromkeys((*names, "gross_share", "net_share"), math.nan)
+    row = snapshot.iloc[-1]
+    money: dict[str, object] = {name: float(row[name]) for name in names}
+    for name in ("gross", "net"):
+        money[f"{name}_share"] = share_or_nan(float(row[f"{name}_exposure"]), float(row["equity"]))
+    return money
+
+
+def share_or_nan(amount: float, equity: float) -> float:
+    """Return amount / equity as a frame says it: NaN where it has no meaning."""
+    part = share(amount, equity)
+    return math.nan if part is None else part
+
+
 def venue_of(account: str) -> str:
     """Return the venue in an account's name (`venue:label`)."""
     return account.partition(":")[0]
@@ -63,7 +82,10 @@ def _rows(rows: pd.DataFrame, account: Account, wallet: Wallet) -> list[dict[Any
 
 
 def _balances(rows: pd.DataFrame, account: Account, wallet: Wallet) -> tuple[Balance, ...]:
-    return tuple(Balance(row["asset"], _amount(row["quantity"])) for row in _rows(rows, account, wallet))
+    return tuple(
+        Balance(row["asset"], _amount(row["quantity"]), holding=Holding(row.get("holding") or "held"))
+        for row in _rows(rows, account, wallet)
+    )
 
 
 def _positions(rows: pd.DataFrame, account: Account, wallet: Wallet) -> tuple[Position, ...]:
@@ -80,6 +102,7 @@ def _positions(rows: pd.DataFrame, account: Account, wallet: Wallet) -> tuple[Po
             mark_price=_amount(row["mark_price"]),
             unrealised_pnl=_amount(row["unrealised_pnl_settle"]),
             settle_asset=row["settle_asset"],
+            delta=None if pd.isna(row.get("delta", math.nan)) else _amount(row["delta"]),
         )
         for row in _rows(rows, account, wallet)
     )

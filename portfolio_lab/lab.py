@@ -15,11 +15,10 @@ from pathlib import Path
 import pandas as pd
 
 from portfolio_lab.archive import Archive, Facts
-from portfolio_lab.books import exposure_from, venue_of
+from portfolio_lab.books import exposure_figures, exposure_from, share_or_nan, venue_of
 from portfolio_lab.engines import drawdown as drawdowns
 from portfolio_lab.engines import returns as engine
 from portfolio_lab.engines.allocation import weights
-from portfolio_lab.engines.exposure import share
 from portfolio_lab.engines.performance import metrics
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.models.tables import TABLES
@@ -88,7 +87,7 @@ class Lab:
     def wallets(self, user: str) -> pd.DataFrame:
         """How each wallet was read in the newest slot.
 
-        `account`, `wallet`, `grade` (ok, stale, failed, unpriced), `code` and `reason` of a failure,
+        `account`, `wallet`, `grade` (ok, stale, failed, unpriced, suspect, absent), `code` and `reason` of a failure,
         `received_at`, and `equity`, `wallet_balance`, `unrealised_pnl`, unknown unless ok.
         """
         return self._newest("wallets", user).drop(columns=["answers", "currency"])
@@ -230,11 +229,19 @@ class Lab:
         """Money that crossed the border of the book, by rising `at`.
 
         `quantity` in units of `asset` (+ in, - out, network fee included), `price` and `value` in
-        the reporting currency, NaN when unknown.
+        the reporting currency, NaN when unknown. Moves between own accounts are not here:
+        `lab.facts("cash_flows", user)` has every row with its `scope`.
         """
         self._check(user)
-        rows = self._archive.once(("cash_flows", user), lambda: self._archive.rows("cash_flows", user=user))
-        return rows.drop(columns=["user", "currency"]).sort_values("at", ignore_index=True)
+        return self._flows(user).drop(columns=["user", "currency"]).sort_values("at", ignore_index=True)
+
+    def facts(self, table: str, user: str, since: Instant = None, until: Instant = None) -> pd.DataFrame:
+        """Rows of a stored table as they are, in [since, until): fills, income, transfers, attestations ...
+
+        The tables and their columns are those of `portfolio_lab.models.tables`.
+        """
+        self._check(user)
+        return self._archive.rows(table, user=user, since=_moment(since), until=_moment(until))
 
     def sql(self, query: str) -> pd.DataFrame:
         """Answer to one SELECT in DuckDB's SQL over the stored tables (`portfolio_lab.models.tables`)."""
@@ -308,9 +315,9 @@ class Lab:
         columns = ["underlying", "quantity", "net", "gross_instrument"]
         frame = pd.DataFrame([[getattr(line, name) for name in columns] for line in book.underlyings], columns=columns)
         frame = frame.set_index("underlying").astype("float64")
-        frame["share"] = [_number(share(net, equity)) for net in frame["net"]]
+        frame["share"] = [share_or_nan(net, equity) for net in frame["net"]]
         totals = {name: getattr(book, name) for name in _TOTALS[:5]}
-        shares = {"gross_share": _number(book.gross_share), "net_share": _number(share(book.net, equity))}
+        shares = {"gross_share": share_or_nan(book.gross, equity), "net_share": share_or_nan(book.net, equity)}
         frame.attrs.update(total=totals | shares, slot=slot)
         return frame
 
@@ -327,8 +334,7 @@ class Lab:
         until = (newest - pd.Timedelta(microseconds=1)).date() + pd.Timedelta(days=1)
         if since >= until:
             return stored
-        flows = self._archive.rows("cash_flows", user=user)
-        rest = engine.day_rows(taken, flows, since, until, as_of=newest)
+        rest = engine.day_rows(taken, self._flows(user), since, until, as_of=newest)
         parts = [part for part in (stored, rest) if len(part)]
         return pd.concat(parts, ignore_index=True) if parts else stored
 
@@ -346,8 +352,13 @@ class Lab:
     def _gaps(self, user: str) -> pd.DataFrame:
         return self._archive.once(
             ("gaps", user),
-            lambda: engine.snapshot_returns(self._complete(user), self._archive.rows("cash_flows", user=user)),
+            lambda: engine.snapshot_returns(self._complete(user), self._flows(user)),
         )
+
+    def _flows(self, user: str) -> pd.DataFrame:
+        """The flows across the border of the user's book: not those inside it, or from before it began."""
+        rows = self._archive.once(("cash_flows", user), lambda: self._archive.rows("cash_flows", user=user))
+        return rows[rows["scope"].isna() | (rows["scope"] == "external")]
 
     def _curve(self, user: str) -> pd.DataFrame:
         complete = self._complete(user)
@@ -381,19 +392,9 @@ class Lab:
         return figures
 
     def _last_exposure(self, user: str) -> dict[str, object]:
-        names = ("unrealised_pnl", "gross_exposure", "net_exposure")
         slot = self._complete_slot(user)
-        if slot is None:
-            return dict.fromkeys((*names, "gross_share", "net_share"), math.nan)
-        row = self._archive.at_slot("portfolio_snapshots", user, slot).iloc[-1]
-        money = {name: float(row[name]) for name in names}
-        equity = float(row["equity"])
-        return {
-            **money,
-            "gross_share": _number(share(money["gross_exposure"], equity)),
-            "net_share": _number(share(money["net_exposure"], equity)),
-        }
+        return exposure_figures(None if slot is None else self._archive.at_slot("portfolio_snapshots", user, slot))
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+def _moment(at: Instant) -> pd.Timestamp | None:
+    return None if at is None else instant(at)
