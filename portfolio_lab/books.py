@@ -83,8 +83,7 @@ def _rows(rows: pd.DataFrame, account: Account, wallet: Wallet) -> list[dict[Any
 
 def _balances(rows: pd.DataFrame, account: Account, wallet: Wallet) -> tuple[Balance, ...]:
     return tuple(
-        Balance(row["asset"], _amount(row["quantity"]), holding=Holding(row.get("holding") or "held"))
-        for row in _rows(rows, account, wallet)
+        Balance(row["asset"], _amount(row["quantity"]), holding=_holding(row)) for row in _rows(rows, account, wallet)
     )
 
 
@@ -106,6 +105,12 @@ def _positions(rows: pd.DataFrame, account: Account, wallet: Wallet) -> tuple[Po
         )
         for row in _rows(rows, account, wallet)
     )
+
+
+def _holding(row: dict[Any, Any]) -> Holding:
+    # Rows of before the column was there read as unknown; all of them were plainly held.
+    stated = row.get("holding")
+    return Holding(stated) if isinstance(stated, str) else Holding.HELD
 
 
 def _amount(value: float) -> Decimal:
