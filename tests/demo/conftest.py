@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import ccxt
@@ -12,9 +13,19 @@ import ccxt.async_support
 import pytest
 
 from portfolio_lab.demo.binance import BinanceVenue
+from portfolio_lab.demo.book import Book
+from portfolio_lab.demo.clock import DemoClock
+from portfolio_lab.demo.exchange import DemoAccount, Exchange
+from portfolio_lab.demo.facts import Entry
+from portfolio_lab.demo.instruments import Instrument
+from portfolio_lab.demo.market import Market, milliseconds
+from portfolio_lab.demo.okx import ENDPOINTS
+from portfolio_lab.demo.okx_wire import OkxAsk
 from portfolio_lab.demo.people import credentials_of
 from portfolio_lab.demo.server import DemoExchange, serve_in_thread
-from portfolio_lab.models.accounts import Account
+from portfolio_lab.demo.story import Story
+from portfolio_lab.demo.wire import Asked
+from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Wallet
 
 NOW = datetime(2026, 10, 5, 13, 20, tzinfo=UTC)
 OkxOf = Callable[..., Any]
@@ -77,3 +88,51 @@ def binance(rested: DemoExchange) -> BinanceOf:
         return client
 
     return build
+
+
+HAND_START = milliseconds(datetime(2026, 9, 1, tzinfo=UTC))
+
+
+class SilentStory:
+    """A story in which nothing happens."""
+
+    def tell(self, now: int) -> None:
+        pass
+
+
+class OkxDesk:
+    """One OKX account, its book in our hands, and its answers at any instant."""
+
+    def __init__(self, *, hedge: bool = False, mode: str = "2") -> None:
+        self.market = Market(7)
+        self.book = Book("hand/okx/main", self.market, hedge=hedge)
+        self.book.head = HAND_START
+        account = Account("hand", "okx", "main", wallets=VENUE_WALLETS["okx"])
+        story = cast("Story", SilentStory())
+        self.account = DemoAccount(account, credentials_of(account), self.book, account.wallets, 77, story, mode=mode)
+        self.exchange = Exchange(self.market, DemoClock(HAND_START), (self.account,))
+        self.now = HAND_START
+
+    def ask(self, name: str, query: str = "") -> list[dict[str, Any]]:
+        asked = Asked("GET", f"/api/v5/{name}", query, {}, b"", "", self.now, self.now)
+        return list(ENDPOINTS[name].reply(OkxAsk(self.exchange, asked, self.account)))
+
+    def detail(self, asset: str) -> dict[str, Any]:
+        return next(row for row in self.ask("account/balance")[0]["details"] if row["ccy"] == asset)
+
+    def give(self, asset: str, amount: str, wallet: Wallet = Wallet.TRADING) -> None:
+        self.book.grant(self.now, wallet, asset, Decimal(amount))
+
+    def trade(self, one: Instrument, side: str, contracts: str, price: str, **options: Any) -> None:
+        rate = options.pop("fee_rate", Decimal(0))
+        amounts = Decimal(contracts), Decimal(price)
+        self.book.trade(self.now, Wallet.TRADING, one, side, *amounts, fee_rate=Decimal(rate), **options)
+
+    def entries(self, wallet: Wallet = Wallet.TRADING) -> list[Entry]:
+        return self.book.entries(until=self.now, wallets=(wallet,))
+
+
+@pytest.fixture
+def okx_desk() -> type[OkxDesk]:
+    """An OKX account whose book a test writes by hand: `okx_desk(mode="3", hedge=True)`."""
+    return OkxDesk

@@ -5,71 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from portfolio_lab.demo.book import Book
-from portfolio_lab.demo.clock import DemoClock
-from portfolio_lab.demo.exchange import DemoAccount, Exchange
-from portfolio_lab.demo.facts import Entry
-from portfolio_lab.demo.instruments import INVERSE, LINEAR, SPOT, Instrument, by_symbol
-from portfolio_lab.demo.market import DAY_MS, FUNDING_MS, HOUR_MS, Market, milliseconds
-from portfolio_lab.demo.okx import ENDPOINTS
+from portfolio_lab.demo.instruments import INVERSE, LINEAR, SPOT, by_symbol
+from portfolio_lab.demo.market import DAY_MS, FUNDING_MS, HOUR_MS, milliseconds
 from portfolio_lab.demo.okx_orders import ALGO_TYPES
-from portfolio_lab.demo.okx_wire import OkxAsk, OkxRefusalError
-from portfolio_lab.demo.people import credentials_of
-from portfolio_lab.demo.story import Story
-from portfolio_lab.demo.wire import Asked
-from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Wallet
+from portfolio_lab.demo.okx_wire import OkxRefusalError
+from portfolio_lab.models.accounts import Wallet
 
 START = milliseconds(datetime(2026, 9, 1, tzinfo=UTC))
 NO_FEE = Decimal(0)
 Row = dict[str, Any]
-
-
-class Silent:
-    """A story in which nothing happens."""
-
-    def tell(self, now: int) -> None:
-        pass
-
-
-class Desk:
-    """One OKX account, its book in our hands, and its answers at any instant."""
-
-    def __init__(self, *, hedge: bool = False, mode: str = "2") -> None:
-        self.market = Market(7)
-        self.book = Book("hand/okx/main", self.market, hedge=hedge)
-        self.book.head = START
-        account = Account("hand", "okx", "main", wallets=VENUE_WALLETS["okx"])
-        story = cast("Story", Silent())
-        self.account = DemoAccount(account, credentials_of(account), self.book, account.wallets, 77, story, mode=mode)
-        self.exchange = Exchange(self.market, DemoClock(START), (self.account,))
-        self.now = START
-
-    def ask(self, name: str, query: str = "") -> list[Row]:
-        asked = Asked("GET", f"/api/v5/{name}", query, {}, b"", "", self.now, self.now)
-        return list(ENDPOINTS[name].reply(OkxAsk(self.exchange, asked, self.account)))
-
-    def detail(self, asset: str) -> Row:
-        return next(row for row in self.ask("account/balance")[0]["details"] if row["ccy"] == asset)
-
-    def give(self, asset: str, amount: str, wallet: Wallet = Wallet.TRADING) -> None:
-        self.book.grant(self.now, wallet, asset, Decimal(amount))
-
-    def trade(self, one: Instrument, side: str, contracts: str, price: str, **options: Any) -> None:
-        rate = options.pop("fee_rate", NO_FEE)
-        amounts = Decimal(contracts), Decimal(price)
-        self.book.trade(self.now, Wallet.TRADING, one, side, *amounts, fee_rate=Decimal(rate), **options)
-
-    def entries(self, wallet: Wallet = Wallet.TRADING) -> list[Entry]:
-        return self.book.entries(until=self.now, wallets=(wallet,))
+Desk = Any
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def desk(okx_desk: Callable[..., Desk]) -> Desk:
+    return okx_desk()
 
 
 BTC_SWAP = by_symbol("okx", LINEAR)["BTC-USDT-SWAP"]
@@ -127,8 +81,8 @@ def test_funding_belongs_to_the_position_held_then(desk: Desk) -> None:
     assert Decimal(closed["realizedPnl"]) == 100 + paid
 
 
-def test_long_and_short_side_of_hedge_mode_are_magnitudes_and_share_the_funding() -> None:
-    desk = Desk(hedge=True)
+def test_long_and_short_side_of_hedge_mode_are_magnitudes_and_share_the_funding(okx_desk: Callable[..., Desk]) -> None:
+    desk = okx_desk(hedge=True)
     desk.give("USDT", "50000")
     desk.trade(BTC_SWAP, "buy", "10", "100000", position_side="long")
     desk.now += 1
