@@ -11,15 +11,13 @@ the answers of all endpoints agree by construction.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
+from portfolio_lab.demo.earning import Earning
 from portfolio_lab.demo.facts import (
     ONE_WAY,
     ZERO,
-    Entry,
     Fill,
     Flow,
     Order,
@@ -32,93 +30,27 @@ from portfolio_lab.demo.facts import (
     settle_notional,
 )
 from portfolio_lab.demo.instruments import Instrument
-from portfolio_lab.demo.market import FUNDING_MS, Market, name_seed
+from portfolio_lab.demo.market import DAY_MS, FUNDING_MS, HOUR_MS, Market
 from portfolio_lab.demo.steps import History, Steps
+from portfolio_lab.demo.view import View
 from portfolio_lab.models.accounts import Wallet
 
 DEFAULT_LEVERAGE = Decimal(5)
+_LIQUIDATION_FEE = Decimal("0.0005")
+
+__all__ = ["Book", "View"]
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """An account as it stood at one instant, with marks from the market at that instant."""
-
-    book: Book
-    market: Market
-    now: int
-
-    def cash(self, wallet: Wallet) -> dict[str, Decimal]:
-        """Wallet balance W by asset: every asset that this wallet ever touched, 0 included."""
-        return self.book.cash_at(wallet, self.now)
-
-    def orders(self, wallet: Wallet | None = None) -> list[Order]:
-        """Open orders, limit and conditional, oldest first."""
-        found = self.book.orders_at(self.now)
-        return [order for order in found if wallet is None or order.wallet is wallet]
-
-    def positions(self, wallet: Wallet | None = None) -> list[Position]:
-        """Open positions, in the order in which their markets were first touched."""
-        found = self.book.positions_at(self.now)
-        return [position for position in found if wallet is None or position.wallet is wallet]
-
-    def mark(self, instrument: Instrument) -> Decimal:
-        """Mark price now."""
-        return self.market.mark(instrument.venue, instrument.symbol, instrument.kind, self.now)
-
-    def unrealised(self, wallet: Wallet) -> dict[str, Decimal]:
-        """Unrealised PnL U by settlement asset; assets without a position are absent."""
-        sums: dict[str, Decimal] = defaultdict(Decimal)
-        for position in self.positions(wallet):
-            sums[position.instrument.settle] += position.unrealised_pnl(self.mark(position.instrument))
-        return dict(sums)
-
-    def initial_margin(self, wallet: Wallet) -> dict[str, Decimal]:
-        """Margin set aside for positions by settlement asset."""
-        sums: dict[str, Decimal] = defaultdict(Decimal)
-        for position in self.positions(wallet):
-            sums[position.instrument.settle] += position.initial_margin(self.mark(position.instrument))
-        return dict(sums)
-
-    def order_margin(self, wallet: Wallet) -> dict[str, Decimal]:
-        """Margin set aside for open contract orders by settlement asset."""
-        sums: dict[str, Decimal] = defaultdict(Decimal)
-        for order in self.orders(wallet):
-            if order.instrument.is_contract and order.price is not None and not order.reduce_only:
-                worth = settle_notional(order.instrument, order.remaining, order.price)
-                sums[order.instrument.settle] += eight(worth / self.book.leverage)
-        return dict(sums)
-
-    def locked(self, wallet: Wallet) -> dict[str, Decimal]:
-        """Cash locked by open spot limit orders, by asset; conditional orders lock nothing."""
-        sums: dict[str, Decimal] = defaultdict(Decimal)
-        for order in self.orders(wallet):
-            if not order.instrument.is_contract and not order.is_conditional:
-                asset, amount = _locks(order)
-                sums[asset] += amount
-        return dict(sums)
-
-    def free(self, wallet: Wallet, asset: str) -> Decimal:
-        """Spendable cash: W - locked in a cash wallet; in a margin wallet also less margin and losses."""
-        cash = self.cash(wallet).get(asset, ZERO) - self.locked(wallet).get(asset, ZERO)
-        loss = min(ZERO, self.unrealised(wallet).get(asset, ZERO))
-        used = self.initial_margin(wallet).get(asset, ZERO) + self.order_margin(wallet).get(asset, ZERO)
-        return cash + loss - used
-
-
-class Book:
-    """See the module's words. `venue` decides which wallet a trade settles in."""
+class Book(Earning):
+    """See the module's words. `hedge` keeps a long and a short book of each contract."""
 
     def __init__(self, name: str, market: Market, *, hedge: bool = False) -> None:
-        self.name = name
-        self.market = market
+        super().__init__(name, market)
         self.hedge = hedge
         self.leverage = DEFAULT_LEVERAGE
-        self.head = 0
-        self._next_id = 10_000_000 + name_seed(name) % 80_000_000 * 10
-        self._cash: dict[Wallet, dict[str, Steps[Decimal]]] = defaultdict(dict)
+        self._last_done = 0
         self._positions: dict[tuple[Instrument, str], Steps[Position | None]] = {}
         self._orders: Steps[tuple[Order, ...]] = Steps()
-        self._entries: History[Entry] = History()
         self._fills: History[Fill] = History()
         self._flows: History[Flow] = History()
         self._transfers: History[Transfer] = History()
@@ -129,9 +61,9 @@ class Book:
         """The account as it stood at an instant."""
         return View(self, self.market, now)
 
-    def cash_at(self, wallet: Wallet, now: int) -> dict[str, Decimal]:
-        """Cash by asset of one wallet at an instant."""
-        return {asset: steps.at(now, ZERO) for asset, steps in self._cash[wallet].items()}
+    def has_under_way(self, now: int) -> bool:
+        """True when a withdrawal may be under way: none completes after an instant otherwise."""
+        return self._last_done > now
 
     def positions_at(self, now: int) -> list[Position]:
         """Open positions at an instant."""
@@ -141,11 +73,6 @@ class Book:
     def orders_at(self, now: int) -> tuple[Order, ...]:
         """Open orders at an instant, oldest first."""
         return self._orders.at(now, ())
-
-    def entries(self, *, since: int | None = None, until: int, wallets: Iterable[Wallet] | None = None) -> list[Entry]:
-        """Changes of cash with since <= at <= until, oldest first."""
-        found = self._entries.between(since, until)
-        return found if wallets is None else [entry for entry in found if entry.wallet in wallets]
 
     def fills(self, *, since: int | None = None, until: int, instrument: Instrument | None = None) -> list[Fill]:
         """Fills with since <= at <= until, oldest first, of one instrument or of all."""
@@ -174,20 +101,49 @@ class Book:
         return flow
 
     def withdraw(
-        self, at: int, wallet: Wallet, asset: str, amount: Decimal, *, fee: Decimal, network: str, txid: str
+        self,
+        at: int,
+        wallet: Wallet,
+        asset: str,
+        amount: Decimal,
+        *,
+        fee: Decimal,
+        network: str,
+        txid: str,
+        completed_at: int = 0,
+        address: str = "demo-address-out",
     ) -> Flow:
-        """Money leaves: amount + fee."""
-        flow = Flow(self._id(), at, "withdrawal", wallet, asset, amount, fee, network, "demo-address-out", txid)
+        """Money leaves: amount + fee, at once or when the withdrawal is completed."""
+        flow = Flow(self._id(), at, "withdrawal", wallet, asset, amount, fee, network, address, txid, completed_at)
         self._flows.append(flow)
-        self._book(at, wallet, asset, -(amount + fee), Reason.WITHDRAWAL, reference=flow.flow_id)
+        self._under_way.append(flow)
+        self._last_done = max(self._last_done, flow.done_at)
+        self._release(at)
         return flow
 
-    def transfer(self, at: int, asset: str, amount: Decimal, source: Wallet, target: Wallet) -> Transfer:
-        """Move cash between two wallets of this account."""
-        one = Transfer(self._id(), at, asset, amount, source, target)
+    def transfer(
+        self, at: int, asset: str, amount: Decimal, source: Wallet, target: Wallet, *, pair: str = ""
+    ) -> Transfer:
+        """Move cash between two wallets of this account; `pair` is that of the side that is isolated margin."""
+        one = Transfer(self._id(), at, asset, amount, source, target, pair=pair)
+        self._transfers.append(one)
+        for wallet, change in ((source, -amount), (target, amount)):
+            slot = pair if wallet is Wallet.ISOLATED_MARGIN else ""
+            self._book(at, wallet, asset, change, Reason.TRANSFER, reference=one.transfer_id, slot=slot)
+        return one
+
+    def send(self, at: int, asset: str, amount: Decimal, source: Wallet, counterparty: int) -> Transfer:
+        """Move cash to the master or a sub-account, `counterparty` being its uid."""
+        one = Transfer(self._id(), at, asset, amount, source, None, counterparty)
         self._transfers.append(one)
         self._book(at, source, asset, -amount, Reason.TRANSFER, reference=one.transfer_id)
-        self._book(at, target, asset, amount, Reason.TRANSFER, reference=one.transfer_id)
+        return one
+
+    def receive(self, at: int, sent: Transfer, target: Wallet, counterparty: int) -> Transfer:
+        """The other end of a `send`: the same transfer id, booked here."""
+        one = Transfer(sent.transfer_id, at, sent.asset, sent.amount, None, target, counterparty)
+        self._transfers.append(one)
+        self._book(at, target, one.asset, one.amount, Reason.TRANSFER, reference=one.transfer_id)
         return one
 
     def grant(self, at: int, wallet: Wallet, asset: str, amount: Decimal) -> None:
@@ -207,6 +163,7 @@ class Book:
         position_side: str = ONE_WAY,
         maker: bool = False,
         order_id: int | None = None,
+        liquidation: bool = False,
     ) -> Fill:
         """One fill: cash changes hands in spot, a position changes and PnL is realised in contracts."""
         fee_asset, fee = _fee(instrument, side, contracts, price, fee_rate)
@@ -227,6 +184,7 @@ class Book:
             pnl,
             position_side,
             maker,
+            liquidation,
         )
         self._fills.append(fill)
         self._settle(fill)
@@ -236,17 +194,40 @@ class Book:
         """Settle funding of every open position at one settlement instant (every eight hours)."""
         for position in self.positions_at(at):
             one = position.instrument
+            if one.is_option:
+                continue
             rate = self.market.funding_rate(one.venue, one.symbol, one.kind, at)
             mark = self.market.mark(one.venue, one.symbol, one.kind, at)
             payment = eight(-position.notional(mark) * rate)
             self._book(at, position.wallet, one.settle, payment, Reason.FUNDING, reference=self._id(), instrument=one)
 
     def fund_until(self, at: int) -> None:
-        """Settle every funding instant after the last thing that happened, up to and with `at`."""
-        start = self.head // FUNDING_MS * FUNDING_MS + FUNDING_MS
-        for settled_at in range(start, at + 1, FUNDING_MS):
-            self.fund(settled_at)
+        """Let time pass: funding, interest, rewards, expiries and completed withdrawals up to and with `at`."""
+        step = HOUR_MS if self.owes else FUNDING_MS
+        start = self.head // step * step + step
+        for passed in range(start, at + 1, step):
+            self._pass(passed)
+        self._release(at)
         self.head = max(self.head, at)
+
+    def liquidate(self, at: int, position: Position, *, penalty_rate: Decimal = Decimal("0.005")) -> Fill:
+        """Close a position by force at mark; a part of its worth goes to the insurance fund."""
+        one, mark = position.instrument, self.market.mark(*_address(position.instrument), at)
+        side = "sell" if position.contracts > ZERO else "buy"
+        fill = self.trade(
+            at,
+            position.wallet,
+            one,
+            side,
+            abs(position.contracts),
+            mark,
+            fee_rate=_LIQUIDATION_FEE,
+            position_side=position.position_side,
+            liquidation=True,
+        )
+        penalty = min(eight(abs(position.notional(mark)) * penalty_rate), self._spendable(at, position))
+        self._book(at, position.wallet, one.settle, -penalty, Reason.INSURANCE, reference=fill.fill_id, instrument=one)
+        return fill
 
     def place(
         self,
@@ -305,49 +286,43 @@ class Book:
 
     # ------------------------------------------------------------ inside
 
-    def _id(self) -> int:
-        self._next_id += 1
-        return self._next_id
+    def _spendable(self, at: int, position: Position) -> Decimal:
+        return max(ZERO, self.cash_at(position.wallet, at).get(position.instrument.settle, ZERO))
 
-    def _book(
-        self,
-        at: int,
-        wallet: Wallet,
-        asset: str,
-        amount: Decimal,
-        reason: Reason,
-        *,
-        reference: int,
-        instrument: Instrument | None = None,
-    ) -> None:
-        steps = self._cash[wallet].setdefault(asset, Steps())
-        balance = steps.at(at, ZERO) + amount
-        steps.change(at, balance)
-        self._entries.append(Entry(self._id(), at, wallet, asset, amount, balance, reason, reference, instrument))
-        self.head = max(self.head, at)
+    def _pass(self, at: int) -> None:
+        """Everything that happens by itself at a full hour."""
+        self._release(at)
+        if self.owes:
+            self._charge_interest(at)
+        if at % FUNDING_MS == 0:
+            self.fund(at)
+            self._expire(at)
+        if at % DAY_MS == 0 and self._earns:
+            self._reward(at)
+
+    def _expire(self, at: int) -> None:
+        """Pay out options whose time is up."""
+        for position in self.positions_at(at):
+            one = position.instrument
+            if one.is_option and one.expiry <= at:
+                worth = eight(position.contracts * one.contract_size * self.market.option_settlement(one))
+                self._positions[one, position.position_side].change(at, None)
+                self._book(
+                    at,
+                    position.wallet,
+                    one.settle,
+                    worth,
+                    Reason.SETTLEMENT,
+                    reference=position.position_id,
+                    instrument=one,
+                )
 
     def _settle(self, fill: Fill) -> None:
         """Book the money of a fill."""
-        one, key = fill.instrument, fill.fill_id
-        if one.is_contract:
-            if fill.realised_pnl != ZERO:
-                self._book(
-                    fill.at, fill.wallet, one.settle, fill.realised_pnl, Reason.PNL, reference=key, instrument=one
-                )
-            self._book(fill.at, fill.wallet, one.settle, -fill.fee, Reason.FEE, reference=key, instrument=one)
-            return
-        sign = 1 if fill.side == "buy" else -1
-        self._book(fill.at, fill.wallet, one.base, sign * fill.contracts, Reason.TRADE, reference=key, instrument=one)
-        self._book(
-            fill.at,
-            fill.wallet,
-            one.quote,
-            -sign * eight(fill.quote_amount),
-            Reason.TRADE,
-            reference=key,
-            instrument=one,
-        )
-        self._book(fill.at, fill.wallet, fill.fee_asset, -fill.fee, Reason.FEE, reference=key, instrument=one)
+        one = fill.instrument
+        slot = one.symbol if fill.wallet is Wallet.ISOLATED_MARGIN else ""
+        for asset, amount, reason in _payments(fill):
+            self._book(fill.at, fill.wallet, asset, amount, reason, reference=fill.fill_id, instrument=one, slot=slot)
 
     def _move(self, at: int, wallet: Wallet, key: tuple[Instrument, str], signed: Decimal, price: Decimal) -> Decimal:
         """Change the position of (contract, book) and return the PnL that this realises."""
@@ -366,11 +341,23 @@ def _signed(side: str, contracts: Decimal) -> Decimal:
     return contracts if side == "buy" else -contracts
 
 
-def _locks(order: Order) -> tuple[str, Decimal]:
-    """What a resting spot order keeps from being spent."""
-    if order.side == "sell":
-        return order.instrument.base, order.remaining
-    return order.instrument.quote, eight(order.remaining * (order.price or ZERO))
+def _address(one: Instrument) -> tuple[str, str, str]:
+    return one.venue, one.symbol, one.kind
+
+
+def _payments(fill: Fill) -> list[tuple[str, Decimal, Reason]]:
+    """What a fill does to cash: coins and quote (spot), PnL (contracts) or premium (options), then the fee."""
+    one, sign = fill.instrument, 1 if fill.side == "buy" else -1
+    paid = (fill.fee_asset, -fill.fee, Reason.FEE)
+    if one.is_option:
+        return [(one.settle, -sign * eight(fill.quote_amount), Reason.PREMIUM), paid]
+    if one.is_contract:
+        return [*([(one.settle, fill.realised_pnl, Reason.PNL)] if fill.realised_pnl else []), paid]
+    return [
+        (one.base, sign * fill.contracts, Reason.TRADE),
+        (one.quote, -sign * eight(fill.quote_amount), Reason.TRADE),
+        paid,
+    ]
 
 
 def _fee(one: Instrument, side: str, contracts: Decimal, price: Decimal, rate: Decimal) -> tuple[str, Decimal]:

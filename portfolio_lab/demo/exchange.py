@@ -8,13 +8,20 @@ A venue's endpoints find out who asks with `account_of_key`, the book of that ac
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from portfolio_lab.demo.book import Book, View
 from portfolio_lab.demo.clock import DemoClock
 from portfolio_lab.demo.late import LateRows
 from portfolio_lab.demo.market import Market
-from portfolio_lab.demo.story import Story
 from portfolio_lab.models.accounts import Account, Credentials, Wallet
+
+
+class Pen(Protocol):
+    """What writes a book: a story that can be told on."""
+
+    def tell(self, now: int) -> None:
+        """Write on until everything up to and with `now` has happened."""
 
 
 @dataclass(slots=True)
@@ -24,7 +31,7 @@ class DemoAccount:
     `revoked` is True while its key is refused. `opened` are the wallets that exist at the
     venue; asking for another is refused the way the venue refuses it. `permissions` are
     names of what the key may do besides reading (none unless a test says so). `late` are rows
-    that its histories hold back.
+    that its histories hold back. `master_uid` is 0 for a master; `mode` is OKX's account level.
     """
 
     account: Account
@@ -32,11 +39,21 @@ class DemoAccount:
     book: Book
     opened: tuple[Wallet, ...]
     uid: int
-    story: Story
+    story: Pen
     revoked_from: int | None = None
     revoked_by_control: bool | None = None
     permissions: tuple[str, ...] = field(default=())
+    portfolio_margin: bool = False
+    multi_asset: bool = False
+    master_uid: int = 0
+    sub_uids: tuple[int, ...] = ()
+    mode: str = "2"
     late: list[LateRows] = field(default_factory=list)
+    portfolio_margin: bool = False
+    multi_asset: bool = False
+    master_uid: int = 0
+    sub_uids: tuple[int, ...] = ()
+    mode: str = "2"
 
     def revoked(self, now: int) -> bool:
         """True while the key is refused at book time `now`; control overrides the story."""

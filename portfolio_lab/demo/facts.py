@@ -34,6 +34,26 @@ class Reason(StrEnum):
     PNL = "pnl"
     FUNDING = "funding"
     GRANT = "grant"
+    BORROW = "borrow"
+    REPAY = "repay"
+    INTEREST = "interest"
+    SUBSCRIBE = "subscribe"
+    REDEEM = "redeem"
+    REWARD = "reward"
+    STAKING = "staking"
+    DIVIDEND = "dividend"
+    CONVERT = "convert"
+    DUST = "dust"
+    FIAT = "fiat"
+    PAY = "pay"
+    REBATE = "rebate"
+    INSURANCE = "insurance"
+    LIQUIDATION = "liquidation"
+    PROMOTION = "promotion"
+    PREMIUM = "premium"
+    SETTLEMENT = "settlement"
+    BOT = "bot"
+    LOAN = "loan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +61,8 @@ class Entry:
     """One change of cash in one wallet: `amount` signed, `balance` what is there after it.
 
     `reference` is the id of the fill, flow or transfer behind it (the entry's own id for
-    funding). `instrument` is None where no market is involved.
+    funding). `instrument` is None where no market is involved. `pair` is the isolated margin
+    pair; `note` names what holds the money outside of cash ("flexible", "locked:12", "bot:7").
     """
 
     entry_id: int
@@ -53,6 +74,8 @@ class Entry:
     reason: Reason
     reference: int
     instrument: Instrument | None = None
+    pair: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +83,8 @@ class Fill:
     """One trade of ours. `contracts` > 0 (base units in spot and Binance USD-M).
 
     `fee` > 0 is what was paid, in `fee_asset`; `realised_pnl` is in the settlement asset
-    (0 in spot). `position_side` is "net", "long" or "short".
+    (0 in spot; of options it is inside the premiums, no cash of its own). `position_side` is
+    "net", "long" or "short". `liquidation` marks a fill that the venue forced.
     """
 
     fill_id: int
@@ -76,6 +100,7 @@ class Fill:
     realised_pnl: Decimal
     position_side: str
     maker: bool
+    liquidation: bool = False
 
     @property
     def quote_amount(self) -> Decimal:
@@ -87,7 +112,9 @@ class Fill:
 class Flow:
     """A deposit or withdrawal. `amount` > 0 is what arrived at the other end (deposit: here).
 
-    A withdrawal takes amount + fee from `wallet`; a deposit's fee is 0.
+    A withdrawal takes amount + fee from `wallet`; a deposit's fee is 0. It is applied for `at`
+    and under way until `completed_at`, when the money leaves the wallet (0: at once). A move
+    between two demo accounts has the same `txid` at both ends.
     """
 
     flow_id: int
@@ -100,18 +127,103 @@ class Flow:
     network: str
     address: str
     txid: str
+    completed_at: int = 0
+
+    @property
+    def done_at(self) -> int:
+        """When the money crossed the border."""
+        return self.completed_at or self.at
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Cash moved between two wallets of the same account; `amount` > 0."""
+    """Cash moved between two wallets; `amount` > 0.
+
+    `counterparty` is the uid of the other account where money moves between a master and its
+    sub-account: then the side outside this account is None (0: both sides are here). `pair`
+    is the isolated margin pair of the side that is one.
+    """
 
     transfer_id: int
     at: int
     asset: str
     amount: Decimal
-    source: Wallet
-    target: Wallet
+    source: Wallet | None
+    target: Wallet | None
+    counterparty: int = 0
+    pair: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What is owed of one asset: principal and the interest on it that is not yet paid, both >= 0."""
+
+    asset: str
+    borrowed: Decimal
+    interest: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class DebtEvent:
+    """One change of a debt: borrowed (BORROW), accrued (INTEREST) or repaid (REPAY).
+
+    `principal` and `interest` are what the debt grew by (- where it shrank); `rate` is the
+    daily rate as a fraction. Interest changes no cash: it is only owed.
+    """
+
+    event_id: int
+    at: int
+    wallet: Wallet
+    pair: str
+    asset: str
+    reason: Reason
+    principal: Decimal
+    interest: Decimal
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """One Simple Earn locked subscription, rewards so far included in `amount`; `apr` is a fraction."""
+
+    position_id: int
+    asset: str
+    amount: Decimal
+    since: int
+    until: int
+    apr: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """One flexible loan: `debt` units of `asset` (interest included) against `collateral`."""
+
+    loan_id: int
+    opened_at: int
+    asset: str
+    debt: Decimal
+    collateral_asset: str
+    collateral: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """One trading bot ("grid") or copy-trading portfolio ("copy"); worth holdings x price, opaque to clients."""
+
+    bot_id: int
+    kind: str
+    holdings: dict[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Staked:
+    """One on-chain earn order: `earned` comes on top of `amount`."""
+
+    order_id: int
+    asset: str
+    amount: Decimal
+    earned: Decimal
+    since: int
 
 
 @dataclass(frozen=True, slots=True)

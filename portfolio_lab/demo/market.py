@@ -20,7 +20,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from portfolio_lab.demo.instruments import COINS, INVERSE, LINEAR, Instrument, by_symbol
+from portfolio_lab.demo import premiums
+from portfolio_lab.demo.instruments import COINS, CREDITS, INVERSE, LINEAR, OPTION, WRAPPERS, Instrument, by_symbol
 
 STEP_MS = 5_000
 HOUR_MS = 3_600_000
@@ -45,7 +46,10 @@ _COINS = {
 _FACTOR_VOLATILITY = 0.0042
 _DRIFT = 0.00001
 _NOISE_SPANS = (10 * 60_000, 60_000, STEP_MS)
-_STABLE_WANDER = {"USDT": 0.0008, "USDC": 0.0002, "FDUSD": 0.0007}
+_STABLE_WANDER = {"USDT": 0.0008, "USDC": 0.0002, "FDUSD": 0.0007, "EUR": 0.02}
+_STABLE_LEVEL = {"EUR": math.log(1.08)}
+_RATIOS = {"WBETH": (1.08, 0.03), "BETH": (1.0, 0.0), "BNSOL": (1.06, 0.065), "OKSOL": (1.03, 0.06)}
+"""Wrapper: what one was worth in its coin at PIN, and by which fraction a year that grows."""
 _MASK = (1 << 64) - 1
 EIGHT = Decimal("0.00000001")
 
@@ -120,12 +124,44 @@ class Market:
     def _mark(self, venue: str, symbol: str, kind: str, at: int) -> Decimal:
         """Mark price of a contract, rounded to tick."""
         one = by_symbol(venue, kind)[symbol]
+        if one.is_option:
+            return self.option_mark(one, at)
         premium = self._premium(one, _step(at)) * 0.8
         return to_tick(self._index_value(venue, one.base, one.quote, _step(at)) * math.exp(premium), one.tick)
 
     def _index(self, venue: str, base: str, quote: str, at: int) -> Decimal:
         """The venue's index of base in quote (USD or USDT), eight decimals."""
         return to_tick(self._index_value(venue, base, quote, _step(at)), EIGHT)
+
+    def option_mark(self, instrument: Instrument, at: int) -> Decimal:
+        """Premium of one base unit in quote units by Black-Scholes on the index, at least one tick.
+
+        At and after expiry the intrinsic value, unrounded, at the index of that instant.
+        """
+        if at >= instrument.expiry:
+            return self.option_settlement(instrument)
+        spot = self._index_value(instrument.venue, instrument.base, instrument.quote, _step(at))
+        return to_tick(premiums.premium(self._terms(instrument), spot, at), instrument.tick / 10)
+
+    def option_delta(self, instrument: Instrument, at: int) -> Decimal:
+        """Change of the premium per unit of the index: 0 to 1 for calls, -1 to 0 for puts."""
+        spot = self._index_value(instrument.venue, instrument.base, instrument.quote, _step(at))
+        return Decimal(repr(premiums.delta(self._terms(instrument), spot, at))).quantize(EIGHT)
+
+    def option_settlement(self, instrument: Instrument) -> Decimal:
+        """What one base unit pays at expiry: the intrinsic value at the index of that instant."""
+        index = self.index(instrument.venue, instrument.base, instrument.quote, instrument.expiry)
+        gain = index - instrument.strike if instrument.option_side == "C" else instrument.strike - index
+        return max(Decimal(0), gain)
+
+    def _terms(self, one: Instrument) -> premiums.Terms:
+        return premiums.Terms(one.base, float(one.strike), one.expiry, one.option_side == "C")
+
+    def ratio(self, wrapper: str, at: int) -> Decimal:
+        """What one wrapped coin is worth in its coin, to eight decimals; it grows by the day."""
+        level, growth = _RATIOS[wrapper]
+        days = (at - PIN) // DAY_MS
+        return Decimal(repr(level * math.exp(math.log1p(growth) * days / 365))).quantize(EIGHT)
 
     def usdt_usd(self, venue: str, at: int) -> Decimal:
         """What one USDT is worth in USD by what the venue publishes, unrounded.
@@ -143,10 +179,24 @@ class Market:
             return Decimal(1)
         if asset == "USDT":
             return self.usdt_usd(venue, at)
+        if asset.startswith("LD") and venue == "binance":
+            return self.coin_usd(venue, asset.removeprefix("LD"), at)
+        if asset in CREDITS:
+            return self.usdt_usd(venue, at)
         symbol = asset + "USDT" if venue == "binance" else f"{asset}-USDT"
         if symbol not in by_symbol(venue, "spot"):
-            return None
+            return self._other_usd(venue, asset, at)
         return self.last(venue, symbol, "spot", at) * self.usdt_usd(venue, at)
+
+    def _other_usd(self, venue: str, asset: str, at: int) -> Decimal | None:
+        """Worth of what has no market against USDT: a wrapper by its ratio, fiat by the market that names it."""
+        if asset in WRAPPERS:
+            coin = self.coin_usd(venue, WRAPPERS[asset], at)
+            return None if coin is None else coin * self.ratio(asset, at)
+        reverse = f"USDT{asset}" if venue == "binance" else f"USDT-{asset}"
+        if reverse not in by_symbol(venue, "spot"):
+            return None
+        return self.usdt_usd(venue, at) / self.last(venue, reverse, "spot", at)
 
     def funding_rate(self, venue: str, symbol: str, kind: str, settled_at: int) -> Decimal:
         """Rate of one funding settlement: what a long pays a short, as a fraction of notional."""
@@ -176,6 +226,8 @@ class Market:
         return to_tick(self._value(one, _step(at)), one.tick)
 
     def _value(self, one: Instrument, at: int) -> float:
+        if one.kind == OPTION:
+            return float(self.option_mark(one, at))
         premium = self._premium(one, at) if one.is_contract else 0.0
         price = math.exp(self._usd(one.venue, one.base, at) - self._usd(one.venue, one.quote, at) + premium)
         jitter = wander(self._stream("last", one.venue, one.symbol, one.kind), at, STEP_MS)
@@ -193,14 +245,16 @@ class Market:
         """Log price in USD at one venue."""
         if asset == "USD":
             return 0.0
+        if asset in WRAPPERS:
+            return self._usd(venue, WRAPPERS[asset], at) + math.log(float(self.ratio(asset, at)))
         basis = 0.0002 * wander(self._stream("basis", venue, asset), at, 30 * 60_000)
         return self._log(asset, at) + (basis if asset in _COINS else basis * 0.1)
 
     def _log_price(self, asset: str, at: int) -> float:
         stream = self._stream("noise", asset)
         if asset in _STABLE_WANDER:
-            reach = _STABLE_WANDER[asset]
-            return reach * (0.8 * wander(stream, at, 2 * DAY_MS) + 0.2 * wander(stream ^ 1, at, 10 * 60_000))
+            reach, level = _STABLE_WANDER[asset], _STABLE_LEVEL.get(asset, 0.0)
+            return level + reach * (0.8 * wander(stream, at, 2 * DAY_MS) + 0.2 * wander(stream ^ 1, at, 10 * 60_000))
         hour, offset = divmod(at - GRID_START, HOUR_MS)
         if not 0 <= hour < GRID_HOURS - 1:
             known = f"{instant(GRID_START):%Y-%m-%d}"
