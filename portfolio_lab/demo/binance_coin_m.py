@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portfolio_lab.demo.binance_ask import Ask, Endpoint, Json, Need, by_presence
-from portfolio_lab.demo.binance_contracts import algo_orders, fills, income, is_dual, open_orders
+from portfolio_lab.demo.binance_contracts import algo_orders, is_dual, open_orders
 from portfolio_lab.demo.binance_margin import (
     Pocket,
     Slot,
@@ -161,7 +161,5 @@ ENDPOINTS = (
     _coin_m("/dapi/v2/leverageBracket", brackets, by_presence("symbol", given=1, absent=2)),
     _coin_m("/dapi/v1/openOrders", open_orders(Wallet.COIN_M, INVERSE), _ONE_OR_ALL),
     _coin_m("/dapi/v1/openAlgoOrders", algo_orders(Wallet.COIN_M, INVERSE), _ONE_OR_ALL),
-    _coin_m("/dapi/v1/userTrades", fills(INVERSE), 5),
-    _coin_m("/dapi/v1/income", income(Wallet.COIN_M), 20),
     _coin_m("/dapi/v1/positionSide/dual", is_dual, 30),
 )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 
-from portfolio_lab.demo import binance_errors as refuse
 from portfolio_lab.demo.binance_ask import Ask, Endpoint, Json, Span, by_presence
 from portfolio_lab.demo.binance_switches import padding
 from portfolio_lab.demo.binance_text import NONE, eight_text, spot_order_type
@@ -225,44 +224,8 @@ def _day_span(ask: Ask) -> Span | None:
     return ask.span(longest=DAY_MS, default=DAY_MS, text="More than 24 hours between startTime and endTime.")
 
 
-def _my_trades(ask: Ask) -> Json:
-    one, rows, span = ask.instrument(SPOT), ask.limit(default=500, most=1000), _day_span(ask)
-    by_id = bool(ask.parameters.get("fromId"))
-    if span is not None and (by_id or ask.parameters.get("orderId")):
-        raise refuse.combination_invalid()
-    fills = ask.book.fills(until=ask.at, instrument=one)
-    if ask.parameters.get("orderId"):
-        order_id = ask.number("orderId", 0)
-        fills = [fill for fill in fills if fill.order_id == order_id]
-    if by_id:
-        first = ask.number("fromId", 0)
-        fills = [fill for fill in fills if fill.fill_id >= first][:rows]
-    elif span is not None:
-        fills = [fill for fill in fills if span.holds(fill.at)][:rows]
-    return [_trade_row(fill) for fill in fills[-rows:]]
-
-
-def _trade_row(fill: Fill) -> dict[str, Json]:
-    return {
-        "symbol": fill.instrument.symbol,
-        "id": fill.fill_id,
-        "orderId": fill.order_id,
-        "orderListId": -1,
-        "price": eight_text(fill.price),
-        "qty": eight_text(fill.contracts),
-        "quoteQty": eight_text(fill.quote_amount),
-        "commission": eight_text(fill.fee),
-        "commissionAsset": fill.fee_asset,
-        "time": fill.at,
-        "isBuyer": fill.side == "buy",
-        "isMaker": fill.maker,
-        "isBestMatch": True,
-    }
-
-
 ENDPOINTS = (
     Endpoint("GET", "/api/v3/account", _account, 20),
     Endpoint("GET", "/api/v3/openOrders", _open_orders, by_presence("symbol", given=6, absent=80)),
     Endpoint("GET", "/api/v3/allOrders", _all_orders, 20),
-    Endpoint("GET", "/api/v3/myTrades", _my_trades, by_presence("orderId", given=5, absent=20)),
 )

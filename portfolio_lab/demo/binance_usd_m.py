@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from portfolio_lab.demo.binance_ask import Ask, Endpoint, Json, Need, by_presence
-from portfolio_lab.demo.binance_contracts import algo_orders, fills, income, is_dual, open_orders
+from portfolio_lab.demo.binance_contracts import algo_orders, is_dual, open_orders
 from portfolio_lab.demo.binance_margin import (
     Pocket,
     Slot,
@@ -284,8 +284,6 @@ ENDPOINTS = (
     _usd_m("/fapi/v1/leverageBracket", brackets, 1),
     _usd_m("/fapi/v1/openOrders", open_orders(Wallet.USD_M, LINEAR), _ONE_OR_ALL),
     _usd_m("/fapi/v1/openAlgoOrders", algo_orders(Wallet.USD_M, LINEAR), _ONE_OR_ALL),
-    _usd_m("/fapi/v1/userTrades", fills(LINEAR)),
-    _usd_m("/fapi/v1/income", income(Wallet.USD_M), 30),
     _usd_m("/fapi/v1/accountConfig", _account_config),
     _usd_m("/fapi/v1/symbolConfig", _symbol_config),
     _usd_m("/fapi/v1/positionSide/dual", is_dual, 30),
