@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -26,6 +28,8 @@ from portfolio_lab.demo.server import DemoExchange, serve_in_thread
 from portfolio_lab.demo.story import Story
 from portfolio_lab.demo.wire import Asked
 from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Wallet
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 NOW = datetime(2026, 10, 5, 13, 20, tzinfo=UTC)
 OkxOf = Callable[..., Any]
