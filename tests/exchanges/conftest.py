@@ -90,6 +90,7 @@ def good_answers() -> dict[str, Any]:
     now = int(datetime.now(UTC).timestamp() * 1000)
     coin_m = {"asset": "BTC", "walletBalance": "2", "unrealizedProfit": "0.1", "marginBalance": "2.1"}
     inverse = {**BINANCE_POSITION, "symbol": "BTCUSD_PERP", "positionAmt": "-122", "leverage": "20"}
+    inverse |= {"entryPrice": "122000", "unRealizedProfit": "0.1"}
     inverse.pop("marginAsset")
     held: dict[str, Any] = {"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "-0.5"}
     held["unrealizedProfit"] = "-500"

@@ -216,6 +216,24 @@ async def test_a_position_that_got_lost_between_two_answers_is_missed(read: Read
         await read(Wallet.USD_M)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"positionAmt": "0.5"}, "size, entry and mark"),
+        ({"positionAmt": "0.5", "unRealizedProfit": "500"}, "contradict"),
+        ({"unRealizedProfit": "500"}, "size, entry and mark"),
+        ({"entryPrice": "62000"}, "size, entry and mark"),
+        ({"markPrice": "610000"}, "size, entry and mark"),
+    ],
+)
+async def test_a_position_that_contradicts_itself_is_refused(
+    read: Read, wire: Any, changes: dict[str, str], message: str
+) -> None:
+    wire.answers["/fapi/v3/positionRisk"][0] |= changes
+    with pytest.raises(AnswerShapeError, match=message):
+        await read(Wallet.USD_M)
+
+
 # ---------------------------------------------------------------- options
 
 OPTION = {
@@ -271,6 +289,14 @@ async def test_an_option_without_a_mark_has_no_known_delta(read: Read, wire: Any
     wire.answers["/eapi/v1/mark"].pop(0)
     (position,) = (await read(Wallet.OPTIONS)).positions
     assert position.delta is None
+
+
+@pytest.mark.parametrize("delta", ["-0.5", "3", "NaN", ""])
+async def test_a_delta_that_no_call_has_is_refused(read: Read, wire: Any, delta: str) -> None:
+    options(wire, "10094.44662", "10099.448")
+    wire.answers["/eapi/v1/mark"][0]["delta"] = delta
+    with pytest.raises(AnswerShapeError, match="delta"):
+        await read(Wallet.OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -371,8 +397,7 @@ async def test_the_pnl_of_coin_margined_contracts_counts_as_well(read: Read, wir
     pnl = {"umUnrealizedPNL": "0", "cmUnrealizedPNL": "0.1", "totalWalletBalance": "2"}
     portfolio(wire, asset="BTC", **wallets, **debts, **pnl)
     wire.answers["/papi/v1/um/positionRisk"] = []
-    inverse = {**wire.answers["/dapi/v1/positionRisk"][0], "unRealizedProfit": "0.1"}
-    wire.answers["/papi/v1/cm/positionRisk"] = [inverse]
+    wire.answers["/papi/v1/cm/positionRisk"] = wire.answers["/dapi/v1/positionRisk"]
     reading = await read(Wallet.PORTFOLIO_MARGIN)
     assert [(row.asset, row.quantity) for row in reading.balances] == [("BTC", D("2.1"))]
     assert [one.kind for one in reading.positions] == [ContractKind.INVERSE]
@@ -477,6 +502,20 @@ async def test_a_loan_is_a_debt_and_its_collateral(read: Read, wire: Any) -> Non
     reading = await read(Wallet.LOANS)
     assert {row.asset: row.quantity for row in reading.balances} == {"USDT": D(-9998), "BNB": D("49.27")}
     assert parts(reading.balances[0]) == {"borrowed": D(10005), "collateral": D(7)}
+
+
+async def test_all_pages_of_loans_are_read(read: Read, wire: Any) -> None:
+    rows = [{"loanCoin": f"C{number}", "totalDebt": "1", "collateralCoin": "BNB"} for number in range(130)]
+
+    async def page(request: web.Request) -> web.Response:
+        current, size = int(request.query["current"]), int(request.query.get("limit", "10"))
+        found = [{**row, "collateralAmount": "2"} for row in rows[(current - 1) * size : current * size]]
+        return web.json_response({"rows": found, "total": len(rows)})
+
+    wire.answers[LOANS] = page
+    reading = await read(Wallet.LOANS)
+    assert sum(row.quantity for row in reading.balances) == D(130)
+    assert wire.count(LOANS) == 2
 
 
 # ---------------------------------------------------------------- opaque wallets

@@ -51,8 +51,8 @@ async def test_hedge_mode_has_two_books(reader_of: Open, wire: Any) -> None:
         {**held, "positionSide": "SHORT", "positionAmt": "-3", "unrealizedProfit": "-600"},
     ]
     wire.answers["/fapi/v3/positionRisk"] = [
-        {**row, "positionSide": "LONG", "positionAmt": "2"},
-        {**row, "positionSide": "SHORT", "positionAmt": "-3"},
+        {**row, "positionSide": "LONG", "positionAmt": "2", "entryPrice": "60950", "unRealizedProfit": "100"},
+        {**row, "positionSide": "SHORT", "positionAmt": "-3", "entryPrice": "60800", "unRealizedProfit": "-600"},
         {**row, "symbol": "ETHUSDT", "positionAmt": "0.000", "markPrice": "0"},
     ]
     reading = await (await reader_of("binance")).fetch_wallet(Wallet.USD_M)

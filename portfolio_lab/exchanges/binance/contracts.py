@@ -8,10 +8,13 @@ from typing import TypeVar
 
 from portfolio_lab.errors import AnswerShapeError
 from portfolio_lab.exchanges import payloads
-from portfolio_lab.exchanges.binance import shapes
+from portfolio_lab.exchanges.binance import shapes, sums
 from portfolio_lab.exchanges.binance.prices import Instrument, Instruments
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.holdings import ContractKind, Position
+
+ROUNDED = Decimal("0.01")
+"""Share of a position's value by which its PnL may lie from that of its entry and mark price."""
 
 SIDES = {"BOTH": "net", "LONG": "long", "SHORT": "short"}
 
@@ -73,7 +76,11 @@ def _position(
 ) -> Position:
     path = f"[{row.symbol}]"
     mark = payloads.positive(row.markPrice, f"{path}.markPrice")
+    entry = payloads.not_negative(row.entryPrice, f"{path}.entryPrice")
     units = contracts * contract.size
+    unrealised = payloads.amount(row.unRealizedProfit, f"{path}.unRealizedProfit")
+    if entry:
+        _refuse_foreign_pnl(unrealised, units, entry, mark, kind, f"{path}.unRealizedProfit")
     return Position(
         instrument=row.symbol,
         underlying=payloads.asset_code(contract.base, f"{path}.baseAsset"),
@@ -82,10 +89,21 @@ def _position(
         quantity=units if kind is ContractKind.LINEAR else payloads.quotient(units, mark),
         contracts=abs(contracts),
         contract_size=contract.size,
-        entry_price=payloads.not_negative(row.entryPrice, f"{path}.entryPrice"),
+        entry_price=entry,
         mark_price=mark,
-        unrealised_pnl=payloads.amount(row.unRealizedProfit, f"{path}.unRealizedProfit"),
+        unrealised_pnl=unrealised,
         settle_asset=settle,
         leverage_setting=leverage,
         liquidation_price=payloads.not_negative(row.liquidationPrice, f"{path}.liquidationPrice") or None,
     )
+
+
+def _refuse_foreign_pnl(
+    unrealised: Decimal, units: Decimal, entry: Decimal, mark: Decimal, kind: ContractKind, path: str
+) -> None:
+    """Raise when a row's PnL is not that of its own size and prices: one of them is then wrong."""
+    if kind is ContractKind.LINEAR:
+        found, worth = units * (mark - entry), abs(units) * mark
+    else:
+        found, worth = units / entry - units / mark, abs(units) / mark
+    sums.refuse_unless_near(unrealised, found, path, "that of its size, entry and mark price", ROUNDED * worth)

@@ -17,6 +17,9 @@ from portfolio_lab.models.prices import Quote
 
 PAGE = 100
 
+SIZED_BY = {endpoints.FLEXIBLE_LOANS: "limit"}
+"""What the size of a page is called where it is not called `size`."""
+
 PAGES = 200
 """More pages than any account has: a venue that never ends its list is refused."""
 
@@ -63,7 +66,7 @@ async def _all(client: VenueClient, endpoint: Endpoint, shape: type[Row]) -> tup
     marks: list[AnswerMark] = []
     page_shape: Any = shapes.Page[shape]  # type: ignore[valid-type]
     for current in range(1, PAGES + 1):
-        page, mark = await client.ask(endpoint, page_shape, {"current": current, "size": PAGE})
+        page, mark = await client.ask(endpoint, page_shape, {"current": current, SIZED_BY.get(endpoint, "size"): PAGE})
         rows += page.rows
         marks.append(mark)
         if len(page.rows) < PAGE or len(rows) >= page.total:

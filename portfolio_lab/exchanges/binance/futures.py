@@ -93,12 +93,17 @@ def _refuse_foreign_pnl(balances: Sequence[Balance], found: dict[str, Decimal]) 
 
 
 def _refuse_lost_positions(account: shapes.FuturesAccount, positions: Sequence[Position], endpoint: Endpoint) -> None:
-    """Raise when a position that the account answer holds is not listed."""
-    listed = {(position.instrument, position.side) for position in positions}
+    """Raise when a position that the account answer holds is not listed, or on the other side."""
+    listed = {(position.instrument, position.side): position for position in positions}
     for line in account.positions:
         path = "positions.positionAmt"
-        if not payloads.amount(line.positionAmt, path):
+        size = payloads.amount(line.positionAmt, path)
+        if not size:
             continue
         symbol = payloads.instrument_code(line.symbol, "positions.symbol")
-        if (symbol, contracts.SIDES.get(line.positionSide)) not in listed:
+        side = contracts.SIDES.get(line.positionSide, "")
+        position = listed.get((symbol, side))
+        if position is None:
             raise AnswerShapeError(f"{endpoint.path} does not list {symbol}, which the account holds.", path=path)
+        if side == "net" and (size > 0) is not (position.quantity > 0):
+            raise AnswerShapeError(f"Two answers contradict each other: {symbol} is long or short.", path=path)

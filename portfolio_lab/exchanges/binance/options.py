@@ -53,7 +53,8 @@ async def _deltas(
 def _delta(row: shapes.OptionMark) -> Decimal:
     path = f"[{row.symbol[:30]}].delta"
     delta = payloads.amount(row.delta, path)
-    if abs(delta) > STEEPEST:
+    is_turned = (delta < 0 and row.symbol.endswith("-C")) or (delta > 0 and row.symbol.endswith("-P"))
+    if is_turned or abs(delta) > STEEPEST:
         raise AnswerShapeError(f"The answer has no usable delta at {path}.", path=path)
     return delta
 
