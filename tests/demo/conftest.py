@@ -136,7 +136,7 @@ class OkxDesk:
         return self.book.entries(until=self.now, wallets=(wallet,))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def okx_desk() -> type[OkxDesk]:
     """An OKX account whose book a test writes by hand: `okx_desk(mode="3", hedge=True)`."""
     return OkxDesk
