@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from portfolio_lab.errors import BannedError, RateLimitedError
 from portfolio_lab.exchanges.ledger import Closure, Ledger, State
-from portfolio_lab.exchanges.tally import LEASE, RESERVE, Budget, Priority
+from portfolio_lab.exchanges.tally import LEASE, RESERVE, Budget, Priority, Tally
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,8 +43,11 @@ LONGEST_CLOSURE = 4 * 86_400.0
 PROBE_LEASE = 30.0
 """Seconds that the first request after a ban goes alone; then another one may try."""
 
+SHORTEST_WAIT = 0.01
+"""Seconds; a shorter one could pass between two ticks of a clock, which would seem to stand still."""
+
 YIELD = 0.05
-"""Seconds that a lower class steps aside when a higher one may go, but has not awoken yet."""
+"""Seconds that a lower class lets a higher one, that sleeps until the same instant, go ahead."""
 
 
 @dataclass(slots=True)
@@ -153,7 +156,7 @@ class Governor:
             flight, seconds = self._try(budget, weight, priority)
             if flight:
                 return flight
-            before = self._now()
+            seconds, before = max(seconds, SHORTEST_WAIT), self._now()
             if max(slept, before - joined) > PATIENCE:
                 text = f"Too many requests stand in line for {self._venue}; sync fewer accounts, or less often."
                 raise RateLimitedError(text, venue=self._venue, endpoint=budget.name, retry_after=seconds)
@@ -171,19 +174,25 @@ class Governor:
             if wait:
                 return 0, wait
             tally = (self._own if budget.is_personal else state).tally(budget, venue_now)
-            if any(
-                not tally.wait(budget, line[0][0], higher, venue_now)
-                for higher in Priority
-                if higher < priority and (line := self._lines.get((budget.name, higher)))
-            ):
-                return 0, YIELD
-            wait = tally.wait(budget, weight, priority, venue_now)
+            wait = self._wait_for_betters(tally, budget, priority, venue_now)
+            wait = wait or tally.wait(budget, weight, priority, venue_now)
             if wait:
                 return 0, wait
             flight = tally.take(budget, weight, priority, venue_now)
             if state.closure is not None:
                 self._after_closure(state, flight, now)
             return flight, 0.0
+
+    def _wait_for_betters(self, tally: Tally, budget: Budget, priority: Priority, now: float) -> float:
+        """Return 0 unless somebody of a higher class waits, whom a small request would keep overtaking."""
+        for higher in Priority:
+            line = self._lines.get((budget.name, higher)) if higher < priority else None
+            if line:
+                wait = tally.wait(budget, line[0][0], higher, now)
+                if not tally.is_capped(budget, line[0][0], higher):
+                    tally.hungry[priority] = tally.window
+                    return wait + YIELD
+        return 0.0
 
     def _land(self, budget: Budget, turn: Turn) -> None:
         now = self._now()

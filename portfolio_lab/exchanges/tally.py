@@ -20,6 +20,12 @@ LEASE = 120.0
 FADING = 0.95
 """How much of what the core needed is still expected a window later, when it asked for less."""
 
+HEAD_START = 0.1
+"""Share of a crowded window that may be spent at its beginning; the rest is spread over it."""
+
+CROWD = 2
+"""So many windows in a row without room for all of the core make a crowd."""
+
 CEILINGS = (0.85, 0.95, 1.0, 1.0)
 """By priority: the share that a class and its betters may take while a lower class waits."""
 
@@ -70,6 +76,7 @@ class Tally(msgspec.Struct):
     by_class: list[int] = msgspec.field(default_factory=lambda: [0] * len(Priority))
     expected: float = 0.0
     hungry: list[int] = msgspec.field(default_factory=lambda: [-9] * len(Priority))
+    crowded: int = 0
     flights: dict[int, Flight] = msgspec.field(default_factory=dict)
     taken: list[tuple[float, int]] = msgspec.field(default_factory=list)
 
@@ -78,10 +85,16 @@ class Tally(msgspec.Struct):
         if budget.is_sliding:
             return self._slide(budget, weight, now)
         self._roll(budget, now)
-        if self.spent == 0 or self._fits(budget, weight, priority):
+        if self.spent == 0:
             return 0.0
-        self.hungry[priority] = self.window
-        return (self.window + 1) * budget.seconds - now
+        left = (self.window + 1) * budget.seconds - now
+        if not self._fits(budget, weight, priority):
+            self.hungry[priority] = self.window
+            return left
+        pause = min(left, self._pause(budget, weight, now))
+        if pause > 0 and left < HEAD_START * budget.seconds:
+            self.hungry[priority] = self.window
+        return pause
 
     def take(self, budget: Budget, weight: int, priority: Priority, now: float) -> int:
         """Count the weight and return the name of the flight."""
@@ -104,6 +117,12 @@ class Tally(msgspec.Struct):
         if used is not None and int(sent // budget.seconds) == self.window:
             self.reported = max(self.reported, used)
             self.spent = self.reported + self._under_way(now)
+
+    def is_capped(self, budget: Budget, weight: int, priority: Priority) -> bool:
+        """True when the rest of the window belongs to lower classes, which wait for it."""
+        is_contested = any(seen >= self.window - 1 for seen in self.hungry[priority + 1 :])
+        ceiling = CEILINGS[priority] * budget.usable
+        return is_contested and sum(self.by_class[: priority + 1]) + weight > ceiling
 
     def forget(self) -> None:
         """Count from nothing: the clock stands still."""
@@ -131,6 +150,7 @@ class Tally(msgspec.Struct):
         if window in {self.window, self.window - 1}:
             return
         passed = window - self.window
+        self.crowded = self.crowded + 1 if passed == 1 and self.hungry[Priority.CORE] == self.window else 0
         if passed > 0:
             self.expected = max(self.by_class[Priority.CORE], self.expected * FADING**passed)
         self.window, self.reported = window, 0
@@ -144,9 +164,18 @@ class Tally(msgspec.Struct):
     def _fits(self, budget: Budget, weight: int, priority: Priority) -> bool:
         if self.spent + weight > budget.usable - self._kept_for_core(budget, priority):
             return False
-        is_contested = any(seen >= self.window - 1 for seen in self.hungry[priority + 1 :])
-        ceiling = CEILINGS[priority] * budget.usable
-        return not is_contested or sum(self.by_class[: priority + 1]) + weight <= ceiling
+        return not self.is_capped(budget, weight, priority)
+
+    def _pause(self, budget: Budget, weight: int, now: float) -> float:
+        """Return the seconds to wait so that a crowded window is spent evenly, 0 where there is no crowd.
+
+        Where more is asked than fits, a rush at each beginning would serve some accounts every
+        minute and others every second one.
+        """
+        if self.crowded < CROWD:
+            return 0.0
+        elapsed = now / budget.seconds - self.window
+        return max(0.0, ((self.spent + weight) / budget.usable - HEAD_START - elapsed) * budget.seconds)
 
     def _kept_for_core(self, budget: Budget, priority: Priority) -> float:
         """What the core will still want of this window, judged by the windows before."""
