@@ -57,6 +57,7 @@ _PRIVATE = {
     "asset/balances": Endpoint(account.funding_balances, 12),
     "asset/asset-valuation": Endpoint(account.valuation, 2),
     "asset/bills": Endpoint(funding.funding_bills, 12),
+    "asset/bills-history": Endpoint(funding.funding_bills_history, 2),
     "asset/convert/history": Endpoint(rest.conversions, 12),
     "asset/currencies": Endpoint(funding.currencies, 12),
     "asset/deposit-history": Endpoint(funding.deposits, 12),
@@ -74,6 +75,8 @@ _PRIVATE = {
     "trade/fills-history": Endpoint(fills.fills_history, 10),
     "trade/easy-convert-history": Endpoint(rest.easy_conversions, 1),
     "tradingBot/grid/orders-algo-pending": Endpoint(earn.grid_bots, 20),
+    "account/subaccount/balances": Endpoint(account.subaccount_trading, 6),
+    "asset/subaccount/balances": Endpoint(account.subaccount_funding, 6),
     "users/subaccount/list": Endpoint(account.subaccounts, 2),
 }
 _EMPTY = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from portfolio_lab.demo.facts import ZERO
+from portfolio_lab.demo.okx_balance import balance
 from portfolio_lab.demo.okx_holdings import PRECISION, earning, holdings, total, total_usd, usd
 from portfolio_lab.demo.okx_wire import OkxAsk, OkxRefusalError, Row, plain
 from portfolio_lab.models.accounts import Wallet
@@ -95,6 +97,26 @@ def subaccounts(ask: OkxAsk) -> list[Row]:
         raise OkxRefusalError(200, "59500", "Only the API key of the main account has permission")
     by_uid = {one.uid: one for one in ask.exchange.accounts}
     return [_subaccount_row(uid, by_uid[uid].account.label if uid in by_uid else str(uid)) for uid in account.sub_uids]
+
+
+def subaccount_trading(ask: OkxAsk) -> list[Row]:
+    """account/subaccount/balances of the mandatory subAcct: what account/balance tells that account."""
+    return balance(_as_subaccount(ask))
+
+
+def subaccount_funding(ask: OkxAsk) -> list[Row]:
+    """asset/subaccount/balances of the mandatory subAcct: what asset/balances tells that account."""
+    return funding_balances(_as_subaccount(ask))
+
+
+def _as_subaccount(ask: OkxAsk) -> OkxAsk:
+    """The question as if a sub-account of the asker had asked it, or 59510."""
+    name = ask.required("subAcct")
+    family = [one for one in ask.exchange.accounts if one.uid in ask.asker.sub_uids]
+    for one in family:
+        if one.account.label == name:
+            return replace(ask, account=one)
+    raise OkxRefusalError(200, "59510", "Sub-account does not exist")
 
 
 def _subaccount_row(uid: int, name: str) -> Row:

@@ -45,27 +45,37 @@ _BY_PRODUCT = {"locked": ("341", "339"), "staked": ("82", "80"), "earned": ("83"
 
 def funding_bills(ask: OkxAsk) -> list[Row]:
     """asset/bills: one month, paged by instant unless pagingType is 2 (by billId)."""
-    entries = ask.view.book.entries(since=ask.now - MONTH_MS, until=ask.now, wallets=(Wallet.FUNDING,))
-    moves = {one.transfer_id: one for one in ask.view.book.transfers(until=ask.now)}
+    return _bills(ask, ask.now - MONTH_MS)
+
+
+def funding_bills_history(ask: OkxAsk) -> list[Row]:
+    """asset/bills-history: the same without an end."""
+    return _bills(ask, None)
+
+
+def _bills(ask: OkxAsk, since: int | None) -> list[Row]:
+    book = ask.view.book
+    moves = {one.transfer_id: one for one in book.transfers(until=ask.now)}
+    entries = book.entries(since=since, until=ask.now, wallets=(Wallet.FUNDING,))
+    rows = [(one, _bill_row(one, _kind(ask, one, moves.get(one.reference)))) for one in entries]
     wanted, kind = ask.text("ccy"), ask.text("type")
-    chosen = [
-        one for one in entries if wanted in ("", one.asset) and kind in ("", _kind(ask, one, moves.get(one.reference)))
-    ]
+    chosen = [(one, row) for one, row in rows if wanted in ("", one.asset) and kind in ("", row["type"])]
     by_bill = ask.text("pagingType") == _BY_BILL
-    page = ask.page(ask.told(chosen, lambda one: one.at), lambda one: one.entry_id if by_bill else one.at)
-    return [
-        {
-            "bal": plain(entry.balance),
-            "balChg": plain(entry.amount),
-            "billId": str(entry.entry_id),
-            "ccy": entry.asset,
-            "clientId": "",
-            "notes": entry.note,
-            "ts": str(entry.at),
-            "type": _kind(ask, entry, moves.get(entry.reference)),
-        }
-        for entry in page
-    ]
+    told = ask.told(chosen, lambda pair: pair[0].at)
+    return [row for _, row in ask.page(told, lambda pair: pair[0].entry_id if by_bill else pair[0].at)]
+
+
+def _bill_row(entry: Entry, kind: str) -> Row:
+    return {
+        "bal": plain(entry.balance),
+        "balChg": plain(entry.amount),
+        "billId": str(entry.entry_id),
+        "ccy": entry.asset,
+        "clientId": "",
+        "notes": entry.note,
+        "ts": str(entry.at),
+        "type": kind,
+    }
 
 
 def _kind(ask: OkxAsk, entry: Entry, move: Transfer | None) -> str:
