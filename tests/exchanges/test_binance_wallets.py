@@ -305,7 +305,8 @@ async def test_a_delta_that_no_call_has_is_refused(read: Read, wire: Any, delta:
         ({"side": "LONG"}, "[BTC-261225-90000-C].side"),
         ({"side": "BOTH"}, "[BTC-261225-90000-C].side"),
         ({"markValue": "1050"}, "[BTC-261225-90000-C].markValue"),
-        ({"unrealizedPNL": "95"}, "asset[USDT].unrealizedPNL"),
+        ({"unrealizedPNL": "95"}, "[BTC-261225-90000-C].unrealizedPNL"),
+        ({"entryPrice": "500", "unrealizedPNL": "-55.00138"}, "asset[USDT].unrealizedPNL"),
         ({"quoteAsset": "USDC"}, "asset"),
     ],
 )

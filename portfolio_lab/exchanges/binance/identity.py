@@ -28,6 +28,9 @@ RIGHTS = {
 keys that else only read have it switched on, so a reader may want to judge it apart; it still is
 a right to trade, and a key that has it is not read-only."""
 
+LARGEST = 2**63
+"""No number of an account reaches it."""
+
 _RIGHT = re.compile(r"(?:enable|permits)[A-Za-z0-9]{1,60}", re.ASCII)
 
 
@@ -38,7 +41,7 @@ async def fetch_identity(client: VenueClient) -> Identity:
     """
     account, _ = await client.ask(endpoints.SPOT_ACCOUNT, shapes_rest.AccountNumber)
     rights, _ = await client.ask(endpoints.KEY_RIGHTS, dict[str, bool | int | str | None])
-    if account.uid <= 0:
+    if not 0 < account.uid < LARGEST:
         raise AnswerShapeError("The answer has no usable uid.", path="uid")
     return Identity(
         uid=str(account.uid),

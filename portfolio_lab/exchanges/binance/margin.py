@@ -40,8 +40,10 @@ async def fetch_isolated(client: VenueClient) -> WalletReading:
 
 def _pair_balances(pair: shapes.IsolatedPair) -> tuple[Balance, Balance]:
     symbol = payloads.instrument_code(pair.symbol, "assets.symbol")
-    payloads.each_once((pair.baseAsset.asset, pair.quoteAsset.asset), f"assets[{symbol}]")
     path = f"assets[{symbol}]"
+    if symbol != pair.baseAsset.asset + pair.quoteAsset.asset:
+        raise AnswerShapeError("The answer has a pair that is not made of its two assets.", path=f"{path}.symbol")
+    payloads.each_once((pair.baseAsset.asset, pair.quoteAsset.asset), path)
     return (
         _balance(pair.baseAsset, f"{path}.baseAsset", symbol),
         _balance(pair.quoteAsset, f"{path}.quoteAsset", symbol),

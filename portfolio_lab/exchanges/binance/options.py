@@ -9,12 +9,13 @@ from portfolio_lab.errors import AnswerShapeError
 from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.binance import endpoints, sums
 from portfolio_lab.exchanges.binance import shapes_options as shapes
+from portfolio_lab.exchanges.binance.contracts import ROUNDED
 from portfolio_lab.exchanges.binance.prices import Instrument, Instruments
 from portfolio_lab.exchanges.client import VenueClient
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.holdings import AnswerMark, Balance, ContractKind, Position, WalletReading
 
-MOVED = Decimal("0.1")
+MOVED = Decimal("0.05")
 """Share of the options' value by which two answers of one moment may differ."""
 
 STEEPEST = Decimal(2)
@@ -104,6 +105,11 @@ def _position(row: shapes.OptionPosition, option: Instrument, deltas: dict[str, 
     if not sums.is_near(value, abs(contracts) * mark):
         terms = "contracts x unit x mark price"
         sums.refuse_unless_near(value, abs(contracts) * option.size * mark, f"{path}.markValue", terms)
+    entry = payloads.not_negative(row.entryPrice, f"{path}.entryPrice")
+    unrealised = payloads.amount(row.unrealizedPNL, f"{path}.unrealizedPNL")
+    found = contracts * option.size * (mark - entry)
+    terms = "that of its size, entry and mark price"
+    sums.refuse_unless_near(unrealised, found, f"{path}.unrealizedPNL", terms, ROUNDED * value)
     return Position(
         instrument=row.symbol,
         underlying=payloads.asset_code(option.base, f"{path}.baseAsset"),
@@ -112,9 +118,9 @@ def _position(row: shapes.OptionPosition, option: Instrument, deltas: dict[str, 
         quantity=contracts * option.size,
         contracts=abs(contracts),
         contract_size=option.size,
-        entry_price=payloads.not_negative(row.entryPrice, f"{path}.entryPrice"),
+        entry_price=entry,
         mark_price=mark,
-        unrealised_pnl=payloads.amount(row.unrealizedPNL, f"{path}.unrealizedPNL"),
+        unrealised_pnl=unrealised,
         settle_asset=payloads.asset_code(row.quoteAsset, f"{path}.quoteAsset"),
         delta=deltas.get(row.symbol),
     )

@@ -15,6 +15,9 @@ from portfolio_lab.models.holdings import OpenOrder
 
 SIDES = {"BUY": "buy", "SELL": "sell"}
 
+LARGEST = 2**63
+"""No number of an order reaches it."""
+
 
 async def fetch_open_orders(
     client: VenueClient, instruments: Instruments, wallets: tuple[Wallet, ...]
@@ -150,7 +153,7 @@ def _order(
     at_price = price or trigger
     return OpenOrder(
         wallet=wallet,
-        order_id=str(row.orderId),
+        order_id=_number(row.orderId, f"{path}.orderId"),
         instrument=row.symbol,
         underlying=payloads.asset_code(traded.base, f"{path}.baseAsset"),
         side=_side(row.side, path),
@@ -172,7 +175,7 @@ def _algo_order(row: shapes.AlgoOrder, traded: Instrument, wallet: Wallet) -> Op
     quantity = payloads.not_negative(row.quantity, f"{path}.quantity")
     return OpenOrder(
         wallet=wallet,
-        order_id=f"algo-{row.algoId}",
+        order_id="algo-" + _number(row.algoId, f"{path}.algoId"),
         instrument=row.symbol,
         underlying=payloads.asset_code(traded.base, f"{path}.baseAsset"),
         side=_side(row.side, path),
@@ -195,7 +198,7 @@ def _waiting(row: shapes_margin.PmWaitingOrder, traded: Instrument) -> OpenOrder
     quantity = payloads.not_negative(row.origQty, f"{path}.origQty")
     return OpenOrder(
         wallet=Wallet.PORTFOLIO_MARGIN,
-        order_id=f"strategy-{row.strategyId}",
+        order_id="strategy-" + _number(row.strategyId, f"{path}.strategyId"),
         instrument=row.symbol,
         underlying=payloads.asset_code(traded.base, f"{path}.baseAsset"),
         side=_side(row.side, path),
@@ -213,7 +216,7 @@ def _option_order(row: shapes_options.OptionOrder, option: Instrument) -> OpenOr
     path = f"[{row.symbol}]"
     return OpenOrder(
         wallet=Wallet.OPTIONS,
-        order_id=str(row.orderId),
+        order_id=_number(row.orderId, f"{path}.orderId"),
         instrument=row.symbol,
         underlying=payloads.asset_code(option.base, f"{path}.baseAsset"),
         side=_side(row.side, path),
@@ -225,6 +228,13 @@ def _option_order(row: shapes_options.OptionOrder, option: Instrument) -> OpenOr
         reduce_only=row.reduceOnly,
         placed_at=payloads.instant(row.createTime, f"{path}.createTime"),
     )
+
+
+def _number(number: int, path: str) -> str:
+    """The id of an order, as text: JSON knows integers that no venue means."""
+    if not 0 < number < LARGEST:
+        raise AnswerShapeError("The answer has no usable number of an order.", path=path)
+    return str(number)
 
 
 def _side(text: str, path: str) -> str:
