@@ -104,7 +104,7 @@ def test_recorded_margin_balances_are_the_sum(path: Path) -> None:
 
 @pytest.mark.parametrize("path", files("binance_sapi-v1-capital-withdraw-history_") or [None])
 def test_recorded_withdrawals_leave_the_account(path: Path) -> None:
-    flows = [binance_activity._withdrawal(row) for row in read(path, list[binance.Withdrawal])]
+    flows = [binance_activity.withdrawal(row) for row in read(path, list[binance.Withdrawal])]
     assert all(flow.quantity < 0 < flow.fee for flow in flows)
 
 

@@ -11,6 +11,7 @@ from portfolio_lab.errors import AnswerShapeError
 from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.binance import history_endpoints, shapes
 from portfolio_lab.exchanges.client import Endpoint, VenueClient
+from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.activity import CashFlow
 
 WINDOW = timedelta(days=90)
@@ -23,6 +24,9 @@ PAGE = 1_000
 
 DEPOSITED, WITHDRAWN = frozenset({1, 6}), frozenset({6})
 """States in which money has crossed: success and credited-but-locked deposits, completed withdrawals."""
+
+WALLETS = {0: Wallet.SPOT, 1: Wallet.FUNDING}
+"""Where a flow arrived or left."""
 
 Row = TypeVar("Row", shapes.Deposit, shapes.Withdrawal)
 
@@ -37,12 +41,12 @@ async def fetch_cash_flows(client: VenueClient, *, since: datetime, until: datet
     """
     flows: dict[tuple[str, str], CashFlow] = {}
     for start, end in _windows(since - UNDER_WAY, until):
-        async for deposit in _pages(client, history_endpoints.DEPOSITS, shapes.Deposit, start, end):
-            if deposit.status in DEPOSITED:
-                flows["deposit", deposit.id] = _deposit(deposit)
-        async for withdrawal in _pages(client, history_endpoints.WITHDRAWALS, shapes.Withdrawal, start, end):
-            if withdrawal.status in WITHDRAWN:
-                flows["withdrawal", withdrawal.id] = _withdrawal(withdrawal)
+        async for came in _pages(client, history_endpoints.DEPOSITS, shapes.Deposit, start, end):
+            if came.status in DEPOSITED:
+                flows["deposit", came.id] = deposit(came)
+        async for left in _pages(client, history_endpoints.WITHDRAWALS, shapes.Withdrawal, start, end):
+            if left.status in WITHDRAWN:
+                flows["withdrawal", left.id] = withdrawal(left)
     inside = (flow for flow in flows.values() if since <= flow.at < until)
     return tuple(sorted(inside, key=lambda flow: (flow.at, flow.kind, flow.flow_id)))
 
@@ -69,7 +73,8 @@ async def _pages(
         offset += PAGE
 
 
-def _deposit(row: shapes.Deposit) -> CashFlow:
+def deposit(row: shapes.Deposit) -> CashFlow:
+    """Return the flow of a completed deposit."""
     asset = payloads.asset_code(row.coin, "coin")
     return CashFlow(
         at=payloads.instant(row.completeTime or row.insertTime, f"[{asset}].insertTime"),
@@ -79,10 +84,13 @@ def _deposit(row: shapes.Deposit) -> CashFlow:
         quantity=payloads.not_negative(row.amount, f"[{asset}].amount"),
         fee=Decimal(0),
         txid=row.txId[:200],
+        network=row.network[:40],
+        wallet=WALLETS.get(row.walletType),
     )
 
 
-def _withdrawal(row: shapes.Withdrawal) -> CashFlow:
+def withdrawal(row: shapes.Withdrawal) -> CashFlow:
+    """Return the flow of a completed withdrawal: minus what arrived and the fee."""
     asset = payloads.asset_code(row.coin, "coin")
     arrived = payloads.not_negative(row.amount, f"[{asset}].amount")
     fee = payloads.not_negative(row.transactionFee, f"[{asset}].transactionFee")
@@ -94,6 +102,8 @@ def _withdrawal(row: shapes.Withdrawal) -> CashFlow:
         quantity=-(arrived + fee),
         fee=fee,
         txid=row.txId[:200],
+        network=row.network[:40],
+        wallet=WALLETS.get(row.walletType),
     )
 
 

@@ -54,6 +54,10 @@ class Instruments:
             raise AnswerShapeError(f"{symbol} is not listed by the venue.", path="symbol")
         return found
 
+    async def all(self, wallet: Wallet) -> dict[str, Instrument]:
+        """Return all symbols of a wallet's market by name."""
+        return await self._listings[wallet].all()
+
     async def spot(self) -> dict[str, Instrument]:
         """Return all spot symbols by name."""
         return await self._listings[Wallet.SPOT].all()

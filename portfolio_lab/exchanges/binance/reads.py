@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from portfolio_lab.exchanges.binance import activity, identity, orders, portfolio, prices, totals
+from portfolio_lab.exchanges.binance import activity, identity, orders, portfolio, prices, streams, totals
 from portfolio_lab.exchanges.client import VenueClient
 from portfolio_lab.models.accounts import Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
@@ -43,9 +43,9 @@ class BinanceReads:
         return await totals.fetch_totals(client)
 
     def streams(self, wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
-        return ()
+        return streams.streams(wallets)
 
     async def step(
         self, client: VenueClient, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]
     ) -> ActivityStep:
-        raise NotImplementedError
+        return await streams.step(client, self._instruments, stream, cursor, now=now, assets=assets)

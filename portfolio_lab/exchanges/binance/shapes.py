@@ -141,6 +141,8 @@ class Deposit(Fields, frozen=True):
     txId: str
     insertTime: int
     completeTime: int = 0
+    network: str = ""
+    walletType: int = -1
 
 
 class Withdrawal(Fields, frozen=True):
@@ -154,6 +156,8 @@ class Withdrawal(Fields, frozen=True):
     applyTime: str
     txId: str = ""
     completeTime: str = ""
+    network: str = ""
+    walletType: int = -1
 
 
 class SpotInstrument(Fields, frozen=True):
