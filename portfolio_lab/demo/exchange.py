@@ -49,11 +49,6 @@ class DemoAccount:
     sub_uids: tuple[int, ...] = ()
     mode: str = "2"
     late: list[LateRows] = field(default_factory=list)
-    portfolio_margin: bool = False
-    multi_asset: bool = False
-    master_uid: int = 0
-    sub_uids: tuple[int, ...] = ()
-    mode: str = "2"
 
     def revoked(self, now: int) -> bool:
         """True while the key is refused at book time `now`; control overrides the story."""

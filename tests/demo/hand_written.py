@@ -85,7 +85,7 @@ def open_bench(*wallets: Wallet, hedge: bool = False, **traits: Any) -> Bench:
     market = Market(7)
     account = Account("hand", "binance", "main", wallets=(*ALWAYS, *wallets))
     book = Book("hand/binance/main", market, hedge=hedge)
-    one = DemoAccount(account, credentials_of(account), book, account.wallets, 77, _Quiet(), **traits)  # type: ignore[arg-type]
+    one = DemoAccount(account, credentials_of(account), book, account.wallets, 77, _Quiet(), **traits)
     return Bench(one, market, BinanceVenue(Exchange(market, DemoClock(NOW), (one,))))
 
 
