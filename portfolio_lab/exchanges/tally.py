@@ -23,6 +23,9 @@ FADING = 0.95
 HEAD_START = 0.1
 """Share of a crowded window that may be spent at its beginning; the rest is spread over it."""
 
+SEAM = 1.0
+"""Seconds at a window's beginning in which the venue may still count in the last one."""
+
 CROWD = 2
 """So many windows in a row without room for all of the core make a crowd."""
 
@@ -77,6 +80,7 @@ class Tally(msgspec.Struct):
     expected: float = 0.0
     hungry: list[int] = msgspec.field(default_factory=lambda: [-9] * len(Priority))
     crowded: int = 0
+    before: int = 0
     flights: dict[int, Flight] = msgspec.field(default_factory=dict)
     taken: list[tuple[float, int]] = msgspec.field(default_factory=list)
 
@@ -113,8 +117,7 @@ class Tally(msgspec.Struct):
             return
         self._roll(budget, now)
         self.flights.pop(flight, None)
-        # A count of the last window, arriving after its end, says nothing about this one.
-        if used is not None and int(sent // budget.seconds) == self.window:
+        if used is not None and self._is_of_this_window(budget, used, sent):
             self.reported = max(self.reported, used)
             self.spent = self.reported + self._under_way(now)
 
@@ -138,6 +141,13 @@ class Tally(msgspec.Struct):
             self._roll(budget, now)
             self.spent = self.reported = budget.limit
 
+    def _is_of_this_window(self, budget: Budget, used: int, sent: float) -> bool:
+        """False for a count of the last window: sent before its end, or before its end on the venue's clock."""
+        if int(sent // budget.seconds) != self.window:
+            return False
+        is_at_seam = sent - self.window * budget.seconds < SEAM
+        return not (is_at_seam and 0 < self.before <= used)
+
     def _slide(self, budget: Budget, weight: int, now: float) -> float:
         self.taken = [(at, spent) for at, spent in self.taken if now - budget.seconds < at <= now]
         if not self.taken or sum(spent for _, spent in self.taken) + weight <= budget.usable:
@@ -153,6 +163,7 @@ class Tally(msgspec.Struct):
         self.crowded = self.crowded + 1 if passed == 1 and self.hungry[Priority.CORE] == self.window else 0
         if passed > 0:
             self.expected = max(self.by_class[Priority.CORE], self.expected * FADING**passed)
+        self.before = max(self.reported, self.spent - self._under_way(now)) if passed == 1 else 0
         self.window, self.reported = window, 0
         self.by_class = [0] * len(Priority)
         self.flights = {name: one for name, one in self.flights.items() if now < one.until <= now + LEASE}

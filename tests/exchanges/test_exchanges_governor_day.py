@@ -142,7 +142,7 @@ class House:
     async def ask(self, venue: str, account: int, endpoint: Endpoint) -> None:
         chance, budget = self.venues.chance, endpoint.budget
         if endpoint.is_personal:
-            budget = Budget(f"{account} {budget.name}", budget.limit, budget.seconds, budget.is_sliding, True)  # noqa: FBT003
+            budget = Budget(f"{account} {budget.name}", budget.limit, budget.seconds, budget.is_sliding, True)
         async with self.governors[venue].admitted(budget, endpoint.weight, endpoint.priority) as turn:
             await asyncio.sleep(chance.uniform(0.02, 0.15))
             turn.used = getattr(self.venues, venue)(endpoint, account)
