@@ -48,9 +48,6 @@ BACK_OFF = 0.4
 PAUSE = 60.0
 """Seconds that a venue is left alone when it says "too much" without saying how long."""
 
-KEY_TRUST = 600.0
-"""Seconds that a key which was found good is taken for good."""
-
 _SILENT = logging.Logger("portfolio_lab.exchanges.ccxt")  # noqa: LOG001 - outside the tree: ccxt logs keys at DEBUG
 _SILENT.disabled = True
 
@@ -179,7 +176,8 @@ class VenueClient:
         self._sleep = sleep
         self._first = asyncio.Lock()
         self._is_tried = breaker is None
-        self._key_is_good_until = float("-inf")
+        self._checking = asyncio.Lock()
+        self._key_was_good = float("-inf")
 
     async def ask(
         self, endpoint: Endpoint, shape: type[Shape], params: Mapping[str, object] = MappingProxyType({})
@@ -230,17 +228,21 @@ class VenueClient:
         if check is None or endpoint.path == check.path or refusal.venue_code not in self.venue.vague_codes:
             self.breaker.trip(refusal)
             return False
-        if time.monotonic() < self._key_is_good_until:
+        refused_at = time.monotonic()
+        async with self._checking:
+            # Only a check that began after the refusal tells: a key may be revoked at any moment.
+            if self._key_was_good > refused_at:
+                return True
+            asked_at = time.monotonic()
+            try:
+                await self._answered(check, {})
+            except (RateLimitedError, UnreachableError, DeadlineError):
+                return False
+            except VenueError:
+                self.breaker.trip(refusal)
+                return False
+            self._key_was_good = asked_at
             return True
-        try:
-            await self._answered(check, {})
-        except (RateLimitedError, UnreachableError, DeadlineError):
-            return False
-        except VenueError:
-            self.breaker.trip(refusal)
-            return False
-        self._key_is_good_until = time.monotonic() + KEY_TRUST
-        return True
 
     async def _answered(self, endpoint: Endpoint, params: Mapping[str, object]) -> tuple[Answer, Any]:
         allowance = _Allowance(self._deadline)
