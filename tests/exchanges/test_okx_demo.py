@@ -74,6 +74,7 @@ def written(book: Any) -> None:
     book.credit(later + 23 * hour, Wallet.FUNDING, "USDT", Decimal("7.5"), facts.Reason.REBATE)
     book.credit(later + 23 * hour, Wallet.FUNDING, "USDT", Decimal(20), facts.Reason.PROMOTION)
     book.withdraw(later + 24 * hour, Wallet.FUNDING, "USDT", Decimal(500), fee=Decimal(1), network="TRX", txid="out-1")
+    book.open_bot(later + 24 * hour, Wallet.TRADING, "grid", "USDT", Decimal(700))
     book.repay(later + 25 * hour, Wallet.TRADING, "ETH", Decimal(0))
     book.fund_until(ms(NOW))
 
@@ -155,6 +156,8 @@ def expected_wallets(view: Any) -> dict[Wallet, dict[str, Decimal]]:
         sums[Wallet.TRADING][asset] -= debt.borrowed + debt.interest
     for asset, pnl in view.unrealised(Wallet.TRADING).items():
         sums[Wallet.TRADING][asset] += pnl
+    for asset, amount in botted(view).items():
+        sums[Wallet.TRADING][asset] += amount
     for asset, amount in view.flexible().items():
         sums[Wallet.EARN][asset] += amount
     for one in view.staked():
@@ -163,6 +166,15 @@ def expected_wallets(view: Any) -> dict[Wallet, dict[str, Decimal]]:
         sums[Wallet.LOANS][loan.collateral_asset] += loan.collateral
         sums[Wallet.LOANS][loan.asset] -= loan.debt
     return {wallet: {asset: amount for asset, amount in held.items() if amount} for wallet, held in sums.items()}
+
+
+def botted(view: Any) -> dict[str, Decimal]:
+    """What bots keep inside the trading account."""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for bot in view.bots():
+        for asset, amount in bot.holdings.items():
+            sums[asset] += amount
+    return sums
 
 
 @pytest.mark.parametrize("wallet", WALLETS)
@@ -178,6 +190,9 @@ async def test_a_debt_shows_in_the_parts(desk: Desk) -> None:
     (owed,) = (row for row in reading.balances if row.asset == "ETH")
     parts = dict(owed.components)
     assert parts["liability"] > 0
+    assert {row.asset: dict(row.components)["bots"] for row in reading.balances if "bots" in dict(row.components)} == {
+        "USDT": 700
+    }
     assert all("residual" not in dict(row.components) for row in reading.balances)
     assert [one.instrument for one in reading.positions] == ["BTC-USDT-SWAP"]
 

@@ -191,7 +191,7 @@ GOOD: dict[str, list[dict[str, Any]]] = {
     "account/bills-archive": [
         {"billId": "1", "ccy": "USDT", "type": "8", "subType": "173", "balChg": "-1", "bal": "9", "pnl": "-1", "ts": AT}
     ],
-    "asset/bills": [{"billId": "1", "ccy": "USDT", "type": "75", "balChg": "-5", "ts": AT}],
+    "asset/bills-history": [{"billId": "1", "ccy": "USDT", "type": "75", "balChg": "-5", "ts": AT}],
     "asset/convert/history": [
         {
             "tradeId": "1",
@@ -217,7 +217,7 @@ READS: dict[str, Callable[[AccountReader], Awaitable[Any]]] = {
     "asset/withdrawal-history": lambda reader: step(reader, "withdrawals"),
     "trade/fills-history": lambda reader: step(reader, "fills"),
     "account/bills-archive": lambda reader: step(reader, "bills"),
-    "asset/bills": lambda reader: step(reader, "funding_bills"),
+    "asset/bills-history": lambda reader: step(reader, "funding_bills"),
     "asset/convert/history": lambda reader: step(reader, "conversions"),
 }
 

@@ -62,6 +62,7 @@ def script(wire: Any) -> Script:
         "trade/fills-history",
         "account/bills-archive",
         "asset/bills",
+        "asset/bills-history",
         "asset/convert/history",
         "trade/easy-convert-history",
     ):
@@ -250,7 +251,8 @@ FUNDING = [
 async def test_bills_of_the_funding_account(
     reader_of: Open, script: Script, code: str, change: str, expected: Any
 ) -> None:
-    script.tell("asset/bills", [{"billId": "3", "ccy": "USDT", "type": code, "balChg": change, "ts": str(TODAY - MS)}])
+    row = {"billId": "3", "ccy": "USDT", "type": code, "balChg": change, "ts": str(TODAY - MS)}
+    script.tell("asset/bills-history", [row])
     rows = await told(await reader_of("okx"), "funding_bills")
     if expected is None:
         assert rows == []
@@ -354,6 +356,19 @@ async def test_what_happens_later_and_late_is_found(reader_of: Open, script: Scr
     later = await walk(reader, "fills", now=NOW + timedelta(hours=1), cursor=steps[-1].cursor)
     found = {row.fill_id for step in (*steps, *later) for row in step.rows if isinstance(row, Fill)}
     assert found == expected_ids([*early, late, *new], "billId")
+
+
+async def test_recent_and_old_funding_bills_are_told_by_two_endpoints(reader_of: Open, script: Script) -> None:
+    row = {"ccy": "USDT", "type": "89", "balChg": "1"}
+    old = [{**row, "billId": str(number), "ts": str(TODAY - number * 10 * DAY)} for number in range(1, 150)]
+    new = [{**row, "billId": "900", "ts": str(TODAY + HOUR)}]
+    script.tell("asset/bills-history", old)
+    reader = await reader_of("okx")
+    steps = await walk(reader, "funding_bills")
+    script.tell("asset/bills", new)
+    steps += await walk(reader, "funding_bills", now=NOW + timedelta(hours=2), cursor=steps[-1].cursor)
+    found = {row.income_id for step in steps for row in step.rows if isinstance(row, Income)}
+    assert found == {f"funding-{row['billId']}" for row in (*old, *new)}
 
 
 async def test_streams_depend_on_the_wallets(reader_of: Open) -> None:

@@ -48,7 +48,7 @@ WITHDRAWALS = _private("privateGetAssetWithdrawalHistory", "asset/withdrawal-his
 FILLS = _private("privateGetTradeFillsHistory", "trade/fills-history", 10, Priority.HISTORY)
 BILLS = _private("privateGetAccountBillsArchive", "account/bills-archive", 5, Priority.HISTORY)
 FUNDING_BILLS = _private("privateGetAssetBills", "asset/bills", 12, Priority.HISTORY)
-INTEREST = _private("privateGetAccountInterestAccrued", "account/interest-accrued", 5, Priority.HISTORY)
+FUNDING_BILLS_OF_OLD = _private("privateGetAssetBillsHistory", "asset/bills-history", 2, Priority.HISTORY)
 CONVERSIONS = _private("privateGetAssetConvertHistory", "asset/convert/history", 12, Priority.HISTORY)
 DUST = _private("privateGetTradeEasyConvertHistory", "trade/easy-convert-history", 1, Priority.HISTORY)
 
@@ -71,7 +71,7 @@ ALL = (
     FILLS,
     BILLS,
     FUNDING_BILLS,
-    INTEREST,
+    FUNDING_BILLS_OF_OLD,
     CONVERSIONS,
     DUST,
 )

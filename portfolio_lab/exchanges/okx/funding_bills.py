@@ -7,12 +7,13 @@ and to the trading account come with its bills, conversions with theirs.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.client import VenueClient
 from portfolio_lab.exchanges.okx import endpoints, shapes, shapes_ledger
 from portfolio_lab.exchanges.okx.pages import by_instant
-from portfolio_lab.exchanges.sources import Ask
+from portfolio_lab.exchanges.sources import Ask, Page, Window
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.activity import ActivityRow, Income, Transfer
 
@@ -50,10 +51,23 @@ KINDS = _by_code(
 """OKX's types to ours; others are "other". Receipts of ETH and SOL staking are conversions."""
 
 
-def funding_bills(client: VenueClient) -> Ask:
+RECENT = 29 * 24 * 3600 * 1000
+"""Milliseconds for which OKX tells bills at once; older ones come from a slower endpoint that may lag."""
+
+
+def funding_bills(client: VenueClient, *, now: datetime) -> Ask:
     """Return the source of transfers and income of the funding account."""
     shape = shapes.Envelope[shapes_ledger.FundingBill]
-    return by_instant(client, endpoints.FUNDING_BILLS, shape, at=lambda row: row.ts, rows_of=_rows)
+    recent, old = (
+        by_instant(client, endpoint, shape, at=lambda row: row.ts, rows_of=_rows)
+        for endpoint in (endpoints.FUNDING_BILLS, endpoints.FUNDING_BILLS_OF_OLD)
+    )
+    oldest = payloads.milliseconds(now) - RECENT
+
+    async def ask(window: Window, page: str) -> Page:
+        return await (recent if window.start >= oldest else old)(window, page)
+
+    return ask
 
 
 def _rows(row: shapes_ledger.FundingBill) -> Iterator[ActivityRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.exchanges.client import VenueClient
@@ -13,7 +13,7 @@ from portfolio_lab.exchanges.streams import Spec, take_step
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.activity import ActivityStep, Stream
 
-YEAR, QUARTER, MONTH, WEEK = (timedelta(days=days) for days in (365, 90, 30, 7))
+YEAR, QUARTER, WEEK = (timedelta(days=days) for days in (365, 90, 7))
 
 SPECS = (
     # A deposit is credited and a withdrawal leaves long after the instant by which they are listed.
@@ -22,7 +22,7 @@ SPECS = (
     Spec("fills", window=QUARTER, retention_days=90, requests=10),
     # One window as long as OKX remembers: within it the last bill of each day is known to be the last.
     Spec("bills", window=QUARTER, retention_days=90),
-    Spec("funding_bills", window=MONTH, retention_days=30),
+    Spec("funding_bills", window=QUARTER, retention_days=None, since=datetime(2021, 2, 1, tzinfo=UTC)),
     Spec("conversions", window=YEAR, retention_days=None),
     Spec("dust", window=WEEK, retention_days=7, requests=2),
 )
@@ -44,17 +44,18 @@ async def fetch_step(
     spec = next((spec for spec in SPECS if spec.name == stream), None)
     if spec is None:
         raise BadInputError(f"okx has no stream {stream!r}.")
-    return await take_step(spec, _source(client, instruments, stream), cursor, now=now)
+    return await take_step(spec, _source(client, instruments, stream, now), cursor, now=now)
 
 
-def _source(client: VenueClient, instruments: Instruments, stream: str) -> Ask:
+def _source(client: VenueClient, instruments: Instruments, stream: str, now: datetime) -> Ask:
     if stream == "fills":
         return fills.fills(client, instruments)
+    if stream == "funding_bills":
+        return funding_bills.funding_bills(client, now=now)
     plain = {
         "deposits": activity.deposits,
         "withdrawals": activity.withdrawals,
         "bills": bills.bills,
-        "funding_bills": funding_bills.funding_bills,
         "conversions": conversions.conversions,
         "dust": conversions.dust,
     }
