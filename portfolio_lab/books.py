@@ -64,6 +64,19 @@ def share_or_nan(amount: float, equity: float) -> float:
     return math.nan if part is None else part
 
 
+def with_attestations(wallets: pd.DataFrame, attestations: pd.DataFrame) -> pd.DataFrame:
+    """Return the wallets with the newest `verdict` on each ("" without one) and its `difference_share`."""
+    newest = attestations.sort_values("slot", kind="stable").groupby(["account", "scope"]).tail(1)
+    told = newest[["account", "scope", "verdict", "share"]].rename(
+        columns={"scope": "wallet", "share": "difference_share"}
+    )
+    merged = wallets.merge(told, on=["account", "wallet"], how="left")
+    merged["verdict"] = merged["verdict"].fillna("").astype("object")
+    merged["difference_share"] = merged["difference_share"].astype("float64")
+    merged.attrs.update(wallets.attrs)
+    return merged
+
+
 def venue_of(account: str) -> str:
     """Return the venue in an account's name (`venue:label`)."""
     return account.partition(":")[0]

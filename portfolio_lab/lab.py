@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from portfolio_lab.archive import Archive, Facts
-from portfolio_lab.books import exposure_figures, exposure_from, share_or_nan, venue_of
+from portfolio_lab.books import exposure_figures, exposure_from, share_or_nan, venue_of, with_attestations
 from portfolio_lab.engines import drawdown as drawdowns
 from portfolio_lab.engines import returns as engine
 from portfolio_lab.engines.allocation import weights
@@ -24,7 +24,7 @@ from portfolio_lab.errors import BadInputError
 from portfolio_lab.models.tables import TABLES
 from portfolio_lab.settings import Settings, load_settings
 from portfolio_lab.store import Store
-from portfolio_lab.timelines import Instant, between, daily_prices, extremes, instant
+from portfolio_lab.timelines import Instant, between, bound, daily_prices, extremes, instant
 
 _SNAPSHOT_COLUMNS = ("user", "slot", "at", "interval_seconds", "grade", "currency", "equity")
 _BENCHMARK_COLUMNS = ("slot", "venue", "asset", "price")
@@ -88,9 +88,15 @@ class Lab:
         """How each wallet was read in the newest slot.
 
         `account`, `wallet`, `grade` (ok, stale, failed, unpriced, suspect, absent), `code` and `reason` of a failure,
-        `received_at`, and `equity`, `wallet_balance`, `unrealised_pnl`, unknown unless ok.
+        `received_at`, `equity`, `wallet_balance`, `unrealised_pnl`, unknown unless ok; and of the newest attestation
+        within a day the `verdict` and `difference_share` (|ours - the venue's| / equity of the account).
         """
-        return self._newest("wallets", user).drop(columns=["answers", "currency"])
+        rows = self._newest("wallets", user).drop(columns=["answers", "currency"])
+        since = None if rows.attrs["slot"] is None else rows.attrs["slot"] - pd.Timedelta(days=1)
+        told = self._archive.once(
+            ("attestations", user), lambda: self._archive.rows("attestations", user=user, since=since)
+        )
+        return with_attestations(rows, told)
 
     # ------------------------------------------------------------ what is held
 
@@ -236,12 +242,9 @@ class Lab:
         return self._flows(user).drop(columns=["user", "currency"]).sort_values("at", ignore_index=True)
 
     def facts(self, table: str, user: str, since: Instant = None, until: Instant = None) -> pd.DataFrame:
-        """Rows of a stored table as they are, in [since, until): fills, income, transfers, attestations ...
-
-        The tables and their columns are those of `portfolio_lab.models.tables`.
-        """
+        """Rows of any table in `portfolio_lab.models.tables` as stored, in [since, until): fills, income ..."""
         self._check(user)
-        return self._archive.rows(table, user=user, since=_moment(since), until=_moment(until))
+        return self._archive.rows(table, user=user, since=bound(since), until=bound(until))
 
     def sql(self, query: str) -> pd.DataFrame:
         """Answer to one SELECT in DuckDB's SQL over the stored tables (`portfolio_lab.models.tables`)."""
@@ -394,7 +397,3 @@ class Lab:
     def _last_exposure(self, user: str) -> dict[str, object]:
         slot = self._complete_slot(user)
         return exposure_figures(None if slot is None else self._archive.at_slot("portfolio_snapshots", user, slot))
-
-
-def _moment(at: Instant) -> pd.Timestamp | None:
-    return None if at is None else instant(at)

@@ -20,6 +20,11 @@ def instant(at: Instant) -> pd.Timestamp:
     return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
 
 
+def bound(at: Instant) -> pd.Timestamp | None:
+    """Return the instant in UTC, None where an end is left open."""
+    return None if at is None else instant(at)
+
+
 def between(rows: F, since: Instant, until: Instant) -> F:
     """Return the rows in [since, until) of something on a sorted UTC index; None leaves an end open."""
     start = 0 if since is None else int(rows.index.searchsorted(instant(since)))

@@ -70,14 +70,18 @@ def wallets_html(wallets: pd.DataFrame, currency: str, now: datetime) -> Html:
     """Return the panel of wallets with their grades; a sentence when there are none."""
     if wallets.empty:
         return joined([panel_title("Sync"), empty("No wallet has been read yet.", "Run: portfolio-lab sync")])
+    absent = int((wallets["grade"] == "absent").sum())
+    wallets = wallets[wallets["grade"] != "absent"]
     calm = int(wallets["grade"].isin(list(_CALM)).sum())
-    title = panel_title("Sync", f"{calm} of {len(wallets)} wallets ok")
+    not_there = f" · {absent} the account does not have" if absent else ""
+    title = panel_title("Sync", f"{calm} of {len(wallets)} wallets ok{not_there}")
     columns = [
         Column("Wallet", lambda row: row["wallet"]),
         Column("Account", lambda row: row["account"], tone=lambda _row: "pl-quiet"),
         Column("Grade", _grade),
         Column("Equity", lambda row: money(row["equity"], currency), figure=True),
         Column("Read", lambda row: age(row["received_at"], now), figure=True, tone=lambda _row: "pl-quiet"),
+        Column("Venue's own total", _attestation, tone=lambda _row: "pl-quiet"),
         Column("Reason", _reason, tone=lambda _row: "pl-quiet pl-reason"),
     ]
     return joined([title, table(wallets, columns, label="Wallets and their grades")])
@@ -111,6 +115,14 @@ def _sentence(reason: object) -> str:
 def _grade(row: pd.Series) -> Html:
     grade = str(row["grade"])
     return tag("span", tag("i", class_=f"pl-dot pl-dot-{shade(grade)}"), chip(grade))
+
+
+def _attestation(row: pd.Series) -> str:
+    """How far our figure lies from the venue's own, as a share of the account's equity."""
+    verdict = str(row.get("verdict") or "")
+    if verdict not in {"agrees", "differs"}:
+        return ""
+    return f"{verdict} ({row['difference_share']:.2%})"
 
 
 def _reason(row: pd.Series) -> object:
