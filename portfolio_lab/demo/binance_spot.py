@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
 
 from portfolio_lab.demo.binance_ask import Ask, Endpoint, Json, Span, by_presence
-from portfolio_lab.demo.binance_switches import padding
+from portfolio_lab.demo.binance_switches import Switches, padding
 from portfolio_lab.demo.binance_text import NONE, eight_text, spot_order_type
 from portfolio_lab.demo.book import View
 from portfolio_lab.demo.facts import ZERO, Fill, Order
@@ -61,19 +61,28 @@ def coin_holdings(view: View, wallet: Wallet, always: Iterable[str] = ()) -> dic
     }
 
 
+def frozen(holdings: dict[str, Holding], switches: Switches) -> dict[str, Holding]:
+    """The same holdings after the venue has held back what a test tells it to."""
+    found = {}
+    for asset, one in holdings.items():
+        held = min(one.free, switches.held_back(asset))
+        found[asset] = replace(one, free=one.free - held, freeze=held) if held > ZERO else one
+    return found
+
+
 def savings_coins(view: View) -> dict[str, Holding]:
     """What flexible savings look like in spot answers: as many LDX as there are X saved."""
     return {f"LD{asset}": Holding(amount) for asset, amount in view.flexible().items() if amount}
 
 
-def spot_holdings(view: View) -> dict[str, Holding]:
+def spot_holdings(ask: Ask) -> dict[str, Holding]:
     """Every listed, touched or saved asset of the spot wallet."""
-    return coin_holdings(view, Wallet.SPOT, LISTED) | savings_coins(view)
+    return frozen(coin_holdings(ask.view, Wallet.SPOT, LISTED), ask.switches) | savings_coins(ask.view)
 
 
 def _shown(ask: Ask) -> dict[str, Holding]:
     """The holdings that api/v3/account lists: all but the empty ones where those are not wanted."""
-    holdings = spot_holdings(ask.view)
+    holdings = spot_holdings(ask)
     if ask.parameters.get("omitZeroBalances") == "true":
         return {asset: one for asset, one in holdings.items() if one.free or one.locked}
     return holdings | dict.fromkeys(padding(ask.switches.padded_assets), Holding())

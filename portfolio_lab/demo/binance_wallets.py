@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portfolio_lab.demo.binance_ask import Ask, Endpoint, Json
-from portfolio_lab.demo.binance_spot import LISTED, Holding, coin_holdings, spot_holdings
+from portfolio_lab.demo.binance_spot import LISTED, Holding, coin_holdings, frozen, spot_holdings
 from portfolio_lab.demo.binance_text import eight_text, plain_text
 from portfolio_lab.demo.binance_worth import asset_worth, margin_balances
 from portfolio_lab.demo.facts import ZERO
@@ -34,18 +34,19 @@ def _wanted(ask: Ask, holdings: dict[str, Holding]) -> dict[str, Holding]:
 
 
 def _user_assets(ask: Ask) -> Json:
-    found = _wanted(ask, spot_holdings(ask.view))
+    found = _wanted(ask, spot_holdings(ask))
     return [_holding(ask, asset, one) | {"ipoable": "0"} for asset, one in found.items()]
 
 
 def _funding_assets(ask: Ask) -> Json:
-    found = _wanted(ask, coin_holdings(ask.view, Wallet.FUNDING))
+    found = _wanted(ask, frozen(coin_holdings(ask.view, Wallet.FUNDING), ask.switches))
     return [_holding(ask, asset, one) for asset, one in found.items()]
 
 
 def _coins(ask: Ask) -> Json:
     """Every coin that can be moved, which savings coins cannot."""
-    return [_coin(asset, one) for asset, one in coin_holdings(ask.view, Wallet.SPOT, LISTED).items()]
+    holdings = frozen(coin_holdings(ask.view, Wallet.SPOT, LISTED), ask.switches)
+    return [_coin(asset, one) for asset, one in holdings.items()]
 
 
 def _coin(asset: str, one: Holding) -> dict[str, Json]:

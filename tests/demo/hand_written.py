@@ -35,11 +35,12 @@ class _Quiet:
 
 @dataclass
 class Bench:
-    """One account whose book the test has in its hands, asked at `NOW`."""
+    """One account whose book the test has in its hands, asked at `now`."""
 
     account: DemoAccount
     market: Market
     venue: BinanceVenue
+    now: int = NOW
 
     @property
     def book(self) -> Book:
@@ -57,10 +58,10 @@ class Bench:
         return status, content["code"]
 
     def send(self, path: str, method: str = "GET", **parameters: str) -> tuple[int, Any]:
-        query = urlencode({**parameters, "timestamp": NOW})
+        query = urlencode({**parameters, "timestamp": self.now})
         keys = self.account.credentials
         signed = f"{query}&signature={signature_of(keys.secret, query.encode())}"
-        asked = Asked(method, path, signed, {"X-MBX-APIKEY": keys.key}, b"", "::1", NOW, NOW)
+        asked = Asked(method, path, signed, {"X-MBX-APIKEY": keys.key}, b"", "::1", self.now, self.now)
         answer = self.venue.answer(asked)
         return answer.status, json.loads(answer.encoded())
 
@@ -71,13 +72,13 @@ class Bench:
 
     def usdt(self, asset: str) -> Decimal:
         """What one unit of an asset is worth in USDT."""
-        worth, unit = (self.market.coin_usd("binance", one, NOW) for one in (asset, "USDT"))
+        worth, unit = (self.market.coin_usd("binance", one, self.now) for one in (asset, "USDT"))
         assert worth is not None
         assert unit is not None
         return worth / unit
 
     def index(self, coin: str) -> Decimal:
-        return self.market.index("binance", coin, "USDT", NOW)
+        return self.market.index("binance", coin, "USDT", self.now)
 
 
 def open_bench(*wallets: Wallet, hedge: bool = False, **traits: Any) -> Bench:

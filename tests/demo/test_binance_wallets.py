@@ -63,6 +63,21 @@ def test_a_completed_withdrawal_is_gone() -> None:
     assert bench.told(MAP)["Spot"] == "800"
 
 
+def test_what_the_venue_holds_back_is_frozen_and_missing_from_the_plain_account() -> None:
+    bench = open_bench()
+    fund(bench, Wallet.SPOT, "USDT", "1000")
+    fund(bench, Wallet.FUNDING, "USDT", "10")
+    assert _switch(bench, "POST", {"frozen": {"USDT": "150.5"}}) == 200
+
+    row = row_of(bench.ask("/sapi/v3/asset/getUserAsset", "POST"), asset="USDT")
+    other = row_of(bench.ask("/sapi/v1/asset/get-funding-asset", "POST"), asset="USDT")
+
+    assert (row["free"], row["freeze"]) == ("849.5", "150.5")
+    assert (other["free"], other["freeze"]) == ("0", "10")
+    assert row_of(bench.ask("/api/v3/account")["balances"], asset="USDT")["free"] == "849.50000000"
+    assert bench.told(MAP)["Spot"] == "1000"
+
+
 def test_padding_adds_zero_rows_and_nothing_else() -> None:
     bench = open_bench()
     fund(bench, Wallet.SPOT, "USDT", "1000")
@@ -82,7 +97,10 @@ def test_padding_adds_zero_rows_and_nothing_else() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"padded": 7}, {"padded_assets": -1}, {"padded_assets": True}, {"unknown_wallet": 3}, {"unknown_worth": "x"}, 7],
+    [
+        *({"padded": 7}, {"padded_assets": -1}, {"padded_assets": True}, {"unknown_wallet": 3}),
+        *({"unknown_worth": "x"}, {"frozen": {"USDT": "-1"}}, {"frozen": "1"}, 7),
+    ],
 )
 def test_a_switch_that_is_none_is_refused(changes: object) -> None:
     assert _switch(open_bench(), "POST", changes) == 400
