@@ -132,18 +132,28 @@ class Book(Earning):
             self._book(at, wallet, asset, change, Reason.TRANSFER, reference=one.transfer_id, slot=slot)
         return one
 
-    def send(self, at: int, asset: str, amount: Decimal, source: Wallet, counterparty: int) -> Transfer:
-        """Move cash to the master or a sub-account, `counterparty` being its uid."""
-        one = Transfer(self._id(), at, asset, amount, source, None, counterparty)
-        self._transfers.append(one)
-        self._book(at, source, asset, -amount, Reason.TRANSFER, reference=one.transfer_id)
-        return one
+    def universal(
+        self,
+        at: int,
+        asset: str,
+        amount: Decimal,
+        counterparty: int,
+        *,
+        source: Wallet | None = None,
+        target: Wallet | None = None,
+        transfer_id: int = 0,
+    ) -> Transfer:
+        """One end of a move between a master and its sub-account; both ends have the same id.
 
-    def receive(self, at: int, sent: Transfer, target: Wallet, counterparty: int) -> Transfer:
-        """The other end of a `send`: the same transfer id, booked here."""
-        one = Transfer(sent.transfer_id, at, sent.asset, sent.amount, None, target, counterparty)
+        Either `source` (cash leaves) or `target` (cash arrives) is a wallet of this account;
+        `counterparty` is the uid of the other one.
+        """
+        one = Transfer(transfer_id or self._id(), at, asset, amount, source, target, counterparty)
         self._transfers.append(one)
-        self._book(at, target, one.asset, one.amount, Reason.TRANSFER, reference=one.transfer_id)
+        if source is not None:
+            self._book(at, source, asset, -amount, Reason.TRANSFER, reference=one.transfer_id)
+        if target is not None:
+            self._book(at, target, asset, amount, Reason.TRANSFER, reference=one.transfer_id)
         return one
 
     def grant(self, at: int, wallet: Wallet, asset: str, amount: Decimal) -> None:

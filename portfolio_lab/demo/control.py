@@ -6,6 +6,7 @@ GET    /_demo/users     accounts with their keys, to configure a lab with
 GET    /_demo/truth     ?user=&account=venue:label&at=&since=   (account: all when absent; at: now)
 POST   /_demo/faults    one fault, see `Fault`;   GET lists them, DELETE clears all
 POST   /_demo/keys      {"user", "account", "revoked": true | false | null, "permissions": [...]}
+POST   /_demo/wild      {"seed": n | null}: from the next day that is told on, every account lives wild days
 POST   /_demo/grants    {"user", "account", "wallet", "asset", "quantity"}
 POST   /_demo/late      rows that a history tells later, see `late`;   GET lists, DELETE clears
 GET    /_demo/requests  how often each path was asked for;   DELETE counts anew
@@ -26,7 +27,7 @@ from portfolio_lab.demo.exchange import DemoAccount
 from portfolio_lab.demo.instruments import COINS, STABLECOINS
 from portfolio_lab.demo.late import add_late, clear_late, show_late
 from portfolio_lab.demo.market import instant, milliseconds
-from portfolio_lab.demo.truth import account_truth, flows_truth, pnl_truth
+from portfolio_lab.demo.truth import account_truth, flows_truth, pnl_truth, transit_truth
 from portfolio_lab.models.accounts import Wallet
 
 if TYPE_CHECKING:
@@ -108,6 +109,13 @@ async def _set_key(demo: DemoExchange, request: web.Request) -> Any:
     return {"revoked": one.revoked(demo.exchange.clock.book()), "permissions": list(one.permissions)}
 
 
+async def _go_wild(demo: DemoExchange, request: web.Request) -> Any:
+    seed = (await request.json())["seed"]
+    for one in demo.exchange.accounts:
+        one.story.wild = None if seed is None else int(seed)
+    return {"seed": seed}
+
+
 async def _grant(demo: DemoExchange, request: web.Request) -> Any:
     wanted = await request.json()
     grant(demo, wanted["user"], wanted["account"], wanted["wallet"], wanted["asset"], Decimal(wanted["quantity"]))
@@ -132,6 +140,7 @@ _DOORS: dict[tuple[str, str], Door] = {
     ("POST", "faults"): _add_fault,
     ("DELETE", "faults"): _clear_faults,
     ("POST", "keys"): _set_key,
+    ("POST", "wild"): _go_wild,
     ("POST", "grants"): _grant,
     ("GET", "late"): show_late,
     ("POST", "late"): add_late,
@@ -172,7 +181,13 @@ def truth_of(demo: DemoExchange, chosen: list[DemoAccount], at: int, since: int 
         accounts[one.account.name] = told
     totals = [account["equity"] for account in accounts.values()]
     total = None if None in totals else str(sum(map(Decimal, totals)))
-    return {"at": _iso(at), "equity": total, "accounts": accounts}
+    users = {one.account.user for one in chosen}
+    transit = [
+        _plain(asdict(move))
+        for user in sorted(users)
+        for move in transit_truth((one for one in demo.exchange.accounts if one.account.user == user), market, at)
+    ]
+    return {"at": _iso(at), "equity": total, "accounts": accounts, "in_transit": transit}
 
 
 def _user_row(one: DemoAccount) -> dict[str, Any]:

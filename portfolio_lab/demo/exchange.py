@@ -12,13 +12,17 @@ from typing import Protocol
 
 from portfolio_lab.demo.book import Book, View
 from portfolio_lab.demo.clock import DemoClock
+from portfolio_lab.demo.hand import Extra
 from portfolio_lab.demo.late import LateRows
 from portfolio_lab.demo.market import Market
 from portfolio_lab.models.accounts import Account, Credentials, Wallet
 
 
 class Pen(Protocol):
-    """What writes a book: a story that can be told on."""
+    """What writes a book: a story that can be told on. `wild` is the seed of wild days, None for quiet ones."""
+
+    wild: int | None
+    extras: list[Extra]
 
     def tell(self, now: int) -> None:
         """Write on until everything up to and with `now` has happened."""

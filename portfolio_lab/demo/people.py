@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from portfolio_lab.demo import moves, tales
 from portfolio_lab.demo.book import Book
 from portfolio_lab.demo.exchange import DemoAccount
+from portfolio_lab.demo.hand import Extra
 from portfolio_lab.demo.instruments import INVERSE, LINEAR
 from portfolio_lab.demo.market import DAY_MS, Market, name_seed
 from portfolio_lab.demo.profiles import Leaning, Profile
@@ -16,6 +19,7 @@ from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Credentials, W
 HISTORY_DAYS = 90
 REVOKED_DAYS_BEFORE_END = 2
 CASH_WALLETS = (Wallet.SPOT, Wallet.FUNDING)
+SAVING_WALLETS = (*VENUE_WALLETS["binance"], Wallet.EARN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ _CAROL_BINANCE = Profile(
 
 _ACCOUNTS: tuple[tuple[str, str, str, Profile, tuple[Wallet, ...]], ...] = (
     ("alice", "binance", "main", _ALICE, VENUE_WALLETS["binance"]),
-    ("desk", "binance", "main", _DESK_MAIN, VENUE_WALLETS["binance"]),
+    ("desk", "binance", "main", _DESK_MAIN, SAVING_WALLETS),
     ("desk", "binance", "hedge", _DESK_HEDGE, VENUE_WALLETS["binance"]),
     ("desk", "okx", "main", _DESK_OKX, VENUE_WALLETS["okx"]),
     ("desk", "okx", "carry", _DESK_CARRY, VENUE_WALLETS["okx"]),
@@ -119,14 +123,64 @@ _ACCOUNTS: tuple[tuple[str, str, str, Profile, tuple[Wallet, ...]], ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Special:
+    """One special book: its wallets, how it opens, and the traits of its account."""
+
+    user: str
+    venue: str
+    label: str
+    wallets: tuple[Wallet, ...]
+    opening: tales.Opening
+    multi_asset: bool = False
+    mode: str = "2"
+
+
+_SPECIAL = (
+    Special(
+        "dora", "binance", "main", (*CASH_WALLETS, Wallet.CROSS_MARGIN, Wallet.ISOLATED_MARGIN), tales.margin_debtor
+    ),
+    Special("emil", "binance", "main", (*CASH_WALLETS, Wallet.USD_M), tales.multi_asset, multi_asset=True),
+    Special("fay", "binance", "main", (*CASH_WALLETS, Wallet.PORTFOLIO_MARGIN), tales.portfolio_margin),
+    Special("gus", "binance", "main", (*CASH_WALLETS, Wallet.OPTIONS), tales.option_writer),
+    Special(
+        "hana",
+        "binance",
+        "main",
+        (*CASH_WALLETS, Wallet.EARN, Wallet.LOANS, Wallet.BOTS, Wallet.COPY_TRADING),
+        tales.saver,
+    ),
+    Special(
+        "ivan",
+        "okx",
+        "main",
+        (*VENUE_WALLETS["okx"], Wallet.EARN, Wallet.LOANS),
+        tales.multi_currency,
+        mode="3",
+    ),
+    Special("desk", "binance", "sub", CASH_WALLETS, tales.sub_account),
+)
+
+
 def users() -> tuple[DemoUser, ...]:
-    """The demo users, each with its accounts and credentials; always the same."""
+    """The users of the demo lab, each with its accounts and credentials; always the same."""
+    return _grouped(Account(user, venue, label, wallets=wallets) for user, venue, label, _, wallets in _ACCOUNTS)
+
+
+def cast() -> tuple[DemoUser, ...]:
+    """Everyone: the demo lab's users (with desk's sub-account) and the special books."""
+    ordinary = (Account(user, venue, label, wallets=wallets) for user, venue, label, _, wallets in _ACCOUNTS)
+    special = (Account(one.user, one.venue, one.label, wallets=one.wallets) for one in _SPECIAL)
+    return _grouped((*ordinary, *special))
+
+
+def _grouped(accounts: Iterable[Account]) -> tuple[DemoUser, ...]:
     found: dict[str, list[Account]] = {}
-    for user, venue, label, _, wallets in _ACCOUNTS:
-        found.setdefault(user, []).append(Account(user, venue, label, wallets=wallets))
+    for account in accounts:
+        found.setdefault(account.user, []).append(account)
     return tuple(
-        DemoUser(user, tuple(accounts), {account.key: credentials_of(account) for account in accounts})
-        for user, accounts in found.items()
+        DemoUser(user, tuple(known), {account.key: credentials_of(account) for account in known})
+        for user, known in found.items()
     )
 
 
@@ -143,9 +197,46 @@ def credentials_of(account: Account) -> Credentials:
 def open_accounts(market: Market, since: int, history_days: int = HISTORY_DAYS) -> tuple[DemoAccount, ...]:
     """Every account at its beginning; `carol`'s Binance key dies two days before the history's end."""
     start = since - since % DAY_MS
-    return tuple(
-        _open(market, start, row, start + (history_days - REVOKED_DAYS_BEFORE_END) * DAY_MS) for row in _ACCOUNTS
+    dies = start + (history_days - REVOKED_DAYS_BEFORE_END) * DAY_MS
+    ordinary = tuple(_open(market, start, row, dies) for row in _ACCOUNTS)
+    known = (*ordinary, *(_open_special(market, start, one) for one in _SPECIAL))
+    _connect({one.account.key: one for one in known})
+    return known
+
+
+def _connect(known: dict[tuple[str, str, str], DemoAccount]) -> None:
+    """Let desk send coins to its other venue, feed its sub-account, and save."""
+    main, okx, sub = (known["desk", *rest] for rest in (("binance", "main"), ("okx", "main"), ("binance", "sub")))
+    sub.master_uid, main.sub_uids = main.uid, (sub.uid,)
+    _extras(main).append(moves.sending(main.book, Wallet.SPOT, okx.uid))
+    _extras(main).append(moves.saving(main.book, Wallet.SPOT))
+    _extras(main).append(moves.feeding(main.book, (sub.book, sub.story, sub.uid)))
+    _extras(okx).append(moves.receiving(okx.book, Wallet.FUNDING, okx.uid, (main.book, main.story)))
+    _extras(sub).append(moves.mirroring(sub.book, sub.uid, (main.book, main.story, main.uid)))
+
+
+def _extras(one: DemoAccount) -> list[Extra]:
+    return one.story.extras
+
+
+def _open_special(market: Market, since: int, one: Special) -> DemoAccount:
+    account = Account(one.user, one.venue, one.label, wallets=one.wallets)
+    book = Book("/".join(account.key), market)
+    return DemoAccount(
+        account,
+        credentials_of(account),
+        book,
+        one.wallets,
+        uid=_uid(book),
+        story=tales.Tale(book, one.venue, one.wallets, since, one.opening),
+        portfolio_margin=Wallet.PORTFOLIO_MARGIN in one.wallets,
+        multi_asset=one.multi_asset,
+        mode=one.mode,
     )
+
+
+def _uid(book: Book) -> int:
+    return 10**8 + name_seed(book.name) % (9 * 10**8)
 
 
 def _open(
@@ -160,7 +251,7 @@ def _open(
         credentials_of(account),
         book,
         wallets,
-        uid=10**8 + name_seed(book.name) % (9 * 10**8),
+        uid=_uid(book),
         story=Story(book, market, venue, profile, wallets, since),
         revoked_from=revoked_from if in_trouble else None,
     )

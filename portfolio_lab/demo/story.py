@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 
 from portfolio_lab.demo.book import Book, View
 from portfolio_lab.demo.facts import ZERO, Order, Position
+from portfolio_lab.demo.hand import Extra, Hand
 from portfolio_lab.demo.instruments import INVERSE, LINEAR, SPOT, Instrument, by_symbol
 from portfolio_lab.demo.market import DAY_MS, STEP_MS, Market, name_seed, to_tick
 from portfolio_lab.demo.profiles import Leaning, Profile
+from portfolio_lab.demo.wild import wild_plan
 from portfolio_lab.models.accounts import Wallet
 
 SPOT_FEE = Decimal("0.001")
@@ -38,6 +40,8 @@ class Story:
     opened: tuple[Wallet, ...]
     since: int
     told: int = 0
+    wild: int | None = None
+    extras: list[Extra] = field(default_factory=list)
 
     def tell(self, now: int) -> None:
         """Write on until everything up to and with `now` has happened."""
@@ -93,6 +97,11 @@ class _Day:
         steps: list[Callable[[], None]] = [*self._flows(), self._mind_margin]
         steps += [self.random.choice(self._habits) for _ in range(self._how_often())]
         plan = [(self._moment(), act) for act in steps]
+        for extra in self.story.extras:
+            plan += extra(self.number, self.start)
+        if self.story.wild is not None:
+            hand = Hand(self.book, self.story.venue, self.story.opened)
+            plan += wild_plan(hand, self.start, self.story.wild)
         return [(self.start + STEP_MS, self._open_up), *plan] if self.number == 0 else plan
 
     @property
