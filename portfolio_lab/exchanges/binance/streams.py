@@ -53,7 +53,7 @@ def _of(
 
 _WINDOWED = (
     _of("deposits", QUARTER, None, transfers.deposits, overlap=WEEK),
-    _of("withdrawals", QUARTER, None, transfers.withdrawals, overlap=WEEK),
+    _of("withdrawals", QUARTER, None, transfers.withdrawals, overlap=WEEK, requests=2),
     _of("transfers", MONTH, 180, transfers.transfers, requests=8),
     _of("usd_m_income", WEEK, 89, _usd_m, Wallet.USD_M),
     _of("coin_m_income", WEEK, 89, _coin_m, Wallet.COIN_M),
@@ -64,7 +64,7 @@ _WINDOWED = (
     _of("dividends", QUARTER, None, ledger.dividends, *CASH),
     _of("conversions", MONTH - timedelta(hours=1), None, ledger.conversions, *CASH),
     _of("dust", QUARTER, None, ledger.dust, *CASH),
-    _of("fiat", QUARTER, None, fiat.fiat, *CASH, overlap=WEEK, requests=2),
+    _of("fiat", QUARTER, None, fiat.fiat, *CASH, overlap=WEEK, requests=1),
     _of("pay", QUARTER, 540, ledger.payments, *CASH),
     _of("margin_interest", MONTH, None, borrowing.cross_interest, Wallet.CROSS_MARGIN),
     _of("margin_loans", MONTH, None, borrowing.cross_loans, Wallet.CROSS_MARGIN),
