@@ -22,7 +22,8 @@ SPECS = (
     Spec("fills", window=QUARTER, retention_days=90, requests=10),
     # One window as long as OKX remembers: within it the last bill of each day is known to be the last.
     Spec("bills", window=QUARTER, retention_days=90),
-    Spec("funding_bills", window=QUARTER, retention_days=None, since=datetime(2021, 2, 1, tzinfo=UTC)),
+    # Long windows: the endpoint of old bills answers once in two seconds, an empty window costs as much as a full one.
+    Spec("funding_bills", window=3 * YEAR, retention_days=None, since=datetime(2021, 2, 1, tzinfo=UTC)),
     Spec("conversions", window=YEAR, retention_days=None),
     Spec("dust", window=WEEK, retention_days=7, requests=2),
 )
