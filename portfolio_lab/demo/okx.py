@@ -9,6 +9,7 @@ from typing import Any
 from portfolio_lab.demo import okx_account as account
 from portfolio_lab.demo import okx_balance as balances
 from portfolio_lab.demo import okx_bills as bills
+from portfolio_lab.demo import okx_borrowed as borrowed
 from portfolio_lab.demo import okx_earn as earn
 from portfolio_lab.demo import okx_fills as fills
 from portfolio_lab.demo import okx_funding as funding
@@ -52,7 +53,8 @@ _PRIVATE = {
     "account/config": Endpoint(account.config, 5),
     "account/bills": Endpoint(bills.bills, 10),
     "account/bills-archive": Endpoint(bills.bills_archive, 5),
-    "account/interest-accrued": Endpoint(rest.interest_accrued, 5),
+    "account/interest-accrued": Endpoint(borrowed.interest_accrued, 5),
+    "account/spot-borrow-repay-history": Endpoint(borrowed.borrow_repay_history, 5),
     "account/positions-history": Endpoint(rest.positions_history, 10),
     "asset/balances": Endpoint(account.funding_balances, 12),
     "asset/asset-valuation": Endpoint(account.valuation, 2),
@@ -67,6 +69,7 @@ _PRIVATE = {
     "finance/staking-defi/eth/balance": Endpoint(earn.eth_staking, 12),
     "finance/staking-defi/sol/balance": Endpoint(earn.sol_staking, 12),
     "finance/flexible-loan/loan-info": Endpoint(earn.loan_info, 5),
+    "finance/flexible-loan/loan-history": Endpoint(borrowed.loan_history, 5),
     "trade/orders-pending": Endpoint(orders.pending_orders, 60),
     "trade/orders-algo-pending": Endpoint(orders.pending_algo_orders, 20),
     "trade/orders-history": Endpoint(fills.orders_history, 40),

@@ -107,7 +107,6 @@ def _detail(ask: OkxAsk, one: Holding, mode: str) -> Row:
     """One currency: eq = cashBal + isoEq + (upl - isoUpl) + stgyEq."""
     worth = usd(ask, one.asset, one.equity)
     discounted = _discounted(ask, one.asset, one.cash + one.upl)
-    spendable = min(one.equity, one.equity - one.upl)
     derivatives = mode in _DERIVATIVES
     return {
         **_ZERO_DETAIL,
@@ -115,8 +114,8 @@ def _detail(ask: OkxAsk, one: Holding, mode: str) -> Row:
         **_debt_fields(one, mode),
         **_single_currency_fields(one, mode),
         "autoLendStatus": "off",
-        "availBal": plain(max(ZERO, spendable - one.frozen)),
-        "availEq": _when(derivatives, max(ZERO, one.equity - one.frozen)),
+        "availBal": plain(max(ZERO, min(one.free, one.free - one.upl))),
+        "availEq": _when(derivatives, max(ZERO, one.free)),
         "cashBal": plain(one.cash),
         "ccy": one.asset,
         "collateralEnabled": mode == MULTI_CURRENCY,
@@ -126,12 +125,12 @@ def _detail(ask: OkxAsk, one: Holding, mode: str) -> Row:
         "eqUsd": "" if worth is None else plain(worth),
         "frozenBal": plain(one.frozen),
         "isoEq": _when(derivatives, one.isolated),
-        "isoUpl": _when(derivatives, one.isolated_upl),
+        "isoUpl": _when(derivatives, ZERO),
         "ordFrozen": plain(one.locked),
         "rewardBal": plain(one.trial),
         "stgyEq": plain(one.bots),
         "uTime": str(ask.now),
-        "upl": _when(derivatives, one.upl + one.isolated_upl),
+        "upl": _when(derivatives, one.upl),
     }
 
 

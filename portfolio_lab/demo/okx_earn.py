@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from portfolio_lab.demo.earning import FLEXIBLE
 from portfolio_lab.demo.facts import ZERO, Bot, Loan, Reason, Staked
+from portfolio_lab.demo.market import DAY_MS
 from portfolio_lab.demo.okx_holdings import PRECISION, total_usd
 from portfolio_lab.demo.okx_wire import OkxAsk, Row, missing, plain, wrong
 from portfolio_lab.models.accounts import Wallet
@@ -69,20 +70,28 @@ def _earned(ask: OkxAsk, asset: str) -> Decimal:
 
 
 def staking_orders(ask: OkxAsk) -> list[Row]:
-    """finance/staking-defi/orders-active: on-chain earn, principal and earnings apart."""
-    wanted, state = ask.text("ccy"), ask.text("state")
+    """finance/staking-defi/orders-active: on-chain earn, principal and earnings apart.
+
+    An order for a fixed term pays its rewards out day by day, so that it has no earnings of its own.
+    """
+    wanted, state, view = ask.text("ccy"), ask.text("state"), ask.view
+    fixed = [
+        (Staked(one.position_id, one.asset, one.amount, ZERO, one.since), (one.until - one.since) // DAY_MS)
+        for one in view.locked_earn()
+    ]
+    orders = [(one, 0) for one in view.staked()] + fixed
     return [
-        _staking_row(one) for one in ask.view.staked() if wanted in ("", one.asset) and state in ("", _EARNING_STATE)
+        _staking_row(one, days) for one, days in orders if wanted in ("", one.asset) and state in ("", _EARNING_STATE)
     ]
 
 
-def _staking_row(one: Staked) -> Row:
+def _staking_row(one: Staked, days: int) -> Row:
     return {
         "apy": "0.0310",
         "cancelRedemptionDeadline": "",
         "ccy": one.asset,
         "earningData": [{"ccy": one.asset, "earningType": "1", "earnings": plain(one.earned)}],
-        "estSettlementTime": "",
+        "estSettlementTime": str(one.since + days * DAY_MS) if days else "",
         "fastRedemptionData": [{"ccy": one.asset, "redeemingAmt": ""}],
         "investData": [{"amt": plain(one.amount), "ccy": one.asset}],
         "ordId": str(one.order_id),
@@ -93,7 +102,7 @@ def _staking_row(one: Staked) -> Row:
         "redeemAmt": "",
         "state": _EARNING_STATE,
         "tag": "",
-        "term": "0",
+        "term": str(days),
     }
 
 

@@ -40,7 +40,8 @@ _OTHER_KIND = ("48", "49")
 _WITH_MASTER, _WITH_SUB = ("23", "22"), ("21", "20")
 _COLLATERAL = ("215", "212")
 _EARN = frozenset({Reason.SUBSCRIBE, Reason.REDEEM, Reason.REWARD, Reason.STAKING})
-_BY_PRODUCT = {"locked": ("341", "339"), "staked": ("82", "80"), "earned": ("83", "83")}
+_ON_CHAIN_EARN = {"locked", "staked", "earned"}
+_ON_CHAIN_MOVE, _ON_CHAIN_YIELD = ("82", "80"), ("83", "83")
 
 
 def funding_bills(ask: OkxAsk) -> list[Row]:
@@ -86,8 +87,8 @@ def _kind(ask: OkxAsk, entry: Entry, move: Transfer | None) -> str:
         kinds = _WITH_MASTER if ask.asker.master_uid else _WITH_SUB
     elif entry.reason is Reason.LOAN and entry.asset == _collateral(ask, entry.note):
         kinds = _COLLATERAL
-    elif entry.reason in _EARN:
-        kinds = _BY_PRODUCT.get(entry.note.partition(":")[0], kinds)
+    elif entry.reason in _EARN and entry.note.partition(":")[0] in _ON_CHAIN_EARN:
+        kinds = _ON_CHAIN_YIELD if entry.reason is Reason.REWARD else _ON_CHAIN_MOVE
     return kinds[0] if came else kinds[1]
 
 

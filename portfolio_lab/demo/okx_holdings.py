@@ -21,8 +21,10 @@ class Holding:
     """One currency of the trading account, in units of it.
 
     `cash` is net of what is owed (negative: a liability); `owed` and `interest` repeat the debt
-    as magnitudes. `upl` is the open PnL of cross positions, `isolated` the equity of isolated margin
-    positions and `isolated_upl` the open PnL inside it, `bots` the worth that trading bots keep.
+    as magnitudes. `upl` is the open PnL of cross positions, `isolated` what isolated margin pairs
+    hold net of what they owe (`isolated_owed` repeats that), `bots` what trading bots keep.
+
+    That the live venue tells an isolated pair's equity by each of its currencies is unverified.
     """
 
     asset: str
@@ -30,7 +32,6 @@ class Holding:
     upl: Decimal
     bots: Decimal
     isolated: Decimal
-    isolated_upl: Decimal
     isolated_owed: Decimal
     owed: Decimal
     interest: Decimal
@@ -40,13 +41,18 @@ class Holding:
 
     @property
     def equity(self) -> Decimal:
-        """Eq = cashBal + isoEq + (upl - isoUpl) + stgyEq, where our `upl` has no isolated part."""
+        """Eq = cashBal + isoEq + (upl - isoUpl) + stgyEq, where our `upl` has no isolated part and isoUpl is 0."""
         return self.cash + self.isolated + self.upl + self.bots
 
     @property
     def frozen(self) -> Decimal:
         """What orders, margin, isolated positions and bots keep from being spent."""
-        return self.locked + self.margin + self.isolated + self.bots
+        return self.locked + self.margin + max(ZERO, self.isolated) + self.bots
+
+    @property
+    def free(self) -> Decimal:
+        """Cash and open PnL that nothing keeps; negative where more is owed or kept than is there."""
+        return self.cash + self.upl - self.locked - self.margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +86,39 @@ def _assets(view: View) -> list[str]:
     names |= dict.fromkeys(view.debts(Wallet.TRADING))
     names |= dict.fromkeys(view.unrealised(Wallet.TRADING))
     names |= dict.fromkeys(bot_holdings(view))
-    for one in isolated_positions(view):
-        names |= dict.fromkeys((one.asset, one.debt_asset))
+    for pair in view.isolated_pairs():
+        names |= dict.fromkeys((*view.cash(Wallet.ISOLATED_MARGIN, pair), *view.debts(Wallet.ISOLATED_MARGIN, pair)))
     return list(names)
 
 
 def _holding(ask: OkxAsk, view: View, asset: str) -> Holding:
     debt = view.debts(Wallet.TRADING).get(asset)
     owed, interest = (ZERO, ZERO) if debt is None else (debt.borrowed, debt.interest)
-    isolated = [one for one in isolated_positions(view) if one.asset == asset]
+    isolated, isolated_owed = _isolated_parts(view, asset)
     reserved = (view.initial_margin(Wallet.TRADING), view.order_margin(Wallet.TRADING))
     return Holding(
         asset,
         cash=view.cash(Wallet.TRADING).get(asset, ZERO) - owed - interest,
         upl=view.unrealised(Wallet.TRADING).get(asset, ZERO),
         bots=bot_holdings(view).get(asset, ZERO),
-        isolated=sum((one.equity for one in isolated), ZERO),
-        isolated_upl=ZERO,
-        isolated_owed=sum((one.liability for one in isolated_positions(view) if one.debt_asset == asset), ZERO),
+        isolated=isolated,
+        isolated_owed=isolated_owed,
         owed=owed,
         interest=interest,
         locked=view.locked(Wallet.TRADING).get(asset, ZERO),
         margin=sum((part.get(asset, ZERO) for part in reserved), ZERO),
         trial=_trial(ask, view, asset),
     )
+
+
+def _isolated_parts(view: View, asset: str) -> tuple[Decimal, Decimal]:
+    """What isolated pairs hold of a currency net of what they owe, and what they owe."""
+    held, owed = ZERO, ZERO
+    for pair in view.isolated_pairs():
+        debt = view.debts(Wallet.ISOLATED_MARGIN, pair).get(asset)
+        held += view.cash(Wallet.ISOLATED_MARGIN, pair).get(asset, ZERO)
+        owed += ZERO if debt is None else debt.borrowed + debt.interest
+    return held - owed, owed
 
 
 def _trial(ask: OkxAsk, view: View, asset: str) -> Decimal:
@@ -142,7 +157,7 @@ def _isolated(view: View, pair: str, *, is_long: bool) -> IsolatedPosition | Non
 
 
 def earning(ask: OkxAsk) -> dict[str, Decimal]:
-    """What Simple Earn and on-chain earn hold, by currency, rewards so far included."""
+    """What savings and on-chain earn (flexible or for a term) hold, by currency, rewards so far included."""
     view = ask.view
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for asset, amount in view.flexible().items():

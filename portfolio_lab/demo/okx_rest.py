@@ -1,26 +1,22 @@
-"""The rest of what OKX tells of the past: conversions, interest, and positions that have changed."""
+"""The rest of what OKX tells of the past: conversions, and positions that have changed."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from itertools import groupby
 
-from portfolio_lab.demo.debts import HOURS_A_DAY
-from portfolio_lab.demo.facts import ZERO, DebtEvent, Entry, Reason
+from portfolio_lab.demo.facts import ZERO, Entry, Reason, settle_notional
 from portfolio_lab.demo.instruments import STABLECOINS
-from portfolio_lab.demo.market import DAY_MS
 from portfolio_lab.demo.okx_fills import QUARTER_MS, WEEK_MS
 from portfolio_lab.demo.okx_lives import Life, lives
 from portfolio_lab.demo.okx_public import instrument_type
 from portfolio_lab.demo.okx_wire import OkxAsk, Row, plain
 from portfolio_lab.models.accounts import Wallet
 
-YEAR_MS = 365 * DAY_MS
 _ACCOUNTS = {Wallet.FUNDING: "6", Wallet.TRADING: "18"}
 _PRICE = Decimal("0.000001")
-_HOURLY = Decimal("0.0000000001")
+_RATIO = Decimal("0.0000000001")
 _PARTLY, _WHOLLY, _LIQUIDATED = "1", "2", "3"
-_MARKET_LOANS = "2"
 
 
 def conversions(ask: OkxAsk) -> list[Row]:
@@ -83,45 +79,6 @@ def _dust_rows(legs: list[Entry]) -> list[Row]:
     ]
 
 
-def interest_accrued(ask: OkxAsk) -> list[Row]:
-    """account/interest-accrued: one year of interest on what the trading account owes, paged by time.
-
-    Currencies that accrue at the same instant share one `ts`: a page that ends between them loses
-    the rest, as documented.
-    """
-    wanted, mode = ask.text("ccy"), ask.text("mgnMode")
-    wallets = (Wallet.TRADING, Wallet.ISOLATED_MARGIN)
-    events = [
-        one
-        for one in ask.view.book.debt_events(since=ask.now - YEAR_MS, until=ask.now, wallets=wallets)
-        if one.reason is Reason.INTEREST and wanted in ("", one.asset) and mode in ("", _margin_mode(one))
-    ]
-    page = ask.page(ask.told(events, lambda one: one.at), lambda one: one.at)
-    return [_interest_row(ask, one) for one in page]
-
-
-def _margin_mode(event: DebtEvent) -> str:
-    return "isolated" if event.pair else "cross"
-
-
-def _interest_row(ask: OkxAsk, event: DebtEvent) -> Row:
-    """`liab` is the principal that this hour's interest was charged on."""
-    debt = ask.view.book.debts_at(event.wallet, event.at, event.pair).get(event.asset)
-    owed = ZERO if debt is None else debt.borrowed
-    return {
-        "ccy": event.asset,
-        "instId": event.pair,
-        "interest": plain(event.interest),
-        "interestFreeLiab": "0",
-        "interestRate": plain((event.rate / HOURS_A_DAY).quantize(_HOURLY)),
-        "liab": plain(owed),
-        "mgnMode": _margin_mode(event),
-        "totalLiab": plain(owed),
-        "ts": str(event.at),
-        "type": _MARKET_LOANS,
-    }
-
-
 def positions_history(ask: OkxAsk) -> list[Row]:
     """account/positions-history: three months of positions that were closed, wholly or in part.
 
@@ -142,7 +99,7 @@ def positions_history(ask: OkxAsk) -> list[Row]:
     page = ask.page(told, lambda life: life.changed_at)
     if page:
         page += [life for life in told if life.changed_at == page[-1].changed_at and life not in page]
-    return [_life_row(life, _position_id(ask, life)) for life in page]
+    return [_life_row(ask, life) for life in page]
 
 
 def _position_id(ask: OkxAsk, life: Life) -> str:
@@ -158,8 +115,9 @@ def _closing(life: Life) -> str:
     return _PARTLY if life.is_open else _WHOLLY
 
 
-def _life_row(life: Life, position_id: str) -> Row:
-    one = life.instrument
+def _life_row(ask: OkxAsk, life: Life) -> Row:
+    one, leverage = life.instrument, ask.view.book.leverage
+    margin = abs(settle_notional(one, life.most, life.entry)) / leverage
     return {
         "cTime": str(life.opened_at),
         "ccy": one.settle,
@@ -170,15 +128,15 @@ def _life_row(life: Life, position_id: str) -> Row:
         "fundingFee": plain(life.funding),
         "instId": one.symbol,
         "instType": instrument_type(one),
-        "lever": "5",
+        "lever": plain(leverage),
         "liqPenalty": plain(life.penalty),
         "mgnMode": "cross",
         "nonSettleAvgPx": plain(life.entry) if instrument_type(one) == "FUTURES" else "",
         "openAvgPx": plain(life.entry),
         "openMaxPos": plain(life.most),
         "pnl": plain(life.pnl),
-        "pnlRatio": "",
-        "posId": position_id,
+        "pnlRatio": plain((life.realised / margin).quantize(_RATIO)),
+        "posId": _position_id(ask, life),
         "posSide": life.side,
         "realizedPnl": plain(life.realised),
         "settledPnl": "",

@@ -108,6 +108,7 @@ def lived(okx_desk: Any) -> Any:
 RARE = {
     "account/interest-accrued": "",
     "account/positions-history": "",
+    "account/spot-borrow-repay-history": "",
     "account/subaccount/balances": "subAcct=main",
     "asset/bills-history": "",
     "asset/subaccount/balances": "subAcct=main",
