@@ -37,8 +37,17 @@ def _prices(client: Any) -> dict[str, Decimal]:
 
 
 def _spot(client: Any) -> dict[str, Decimal]:
-    balances = client.private_get_account()["balances"]
-    return {row["asset"]: Decimal(row["free"]) + Decimal(row["locked"]) for row in balances}
+    """Spot with what is being withdrawn, and without the coins that stand for savings."""
+    rows, saved = client.sapiv3_post_asset_getuserasset(), {f"LD{asset}" for asset in _earn(client)}
+    parts = ("free", "locked", "freeze", "withdrawing")
+    return {row["asset"]: sum(Decimal(row[part]) for part in parts) for row in rows if row["asset"] not in saved}
+
+
+def _earn(client: Any) -> dict[str, Decimal]:
+    """Flexible savings; nobody here has locked ones."""
+    assert client.sapi_get_simple_earn_locked_position()["total"] == 0
+    rows = client.sapi_get_simple_earn_flexible_position({"size": 100})["rows"]
+    return {row["asset"]: Decimal(row["totalAmount"]) for row in rows}
 
 
 def _funding(client: Any) -> dict[str, Decimal]:
@@ -53,7 +62,13 @@ def _coin_m(client: Any) -> dict[str, Decimal]:
     return {row["asset"]: Decimal(row["marginBalance"]) for row in client.dapiprivate_get_account()["assets"]}
 
 
-READ = {Wallet.SPOT: _spot, Wallet.FUNDING: _funding, Wallet.USD_M: _usd_m, Wallet.COIN_M: _coin_m}
+READ = {
+    Wallet.SPOT: _spot,
+    Wallet.FUNDING: _funding,
+    Wallet.USD_M: _usd_m,
+    Wallet.COIN_M: _coin_m,
+    Wallet.EARN: _earn,
+}
 
 
 @pytest.mark.parametrize("at", INSTANTS, ids=lambda at: f"{at:%d %b}")
