@@ -264,7 +264,7 @@ class _Day:
         story, one = self.story, by_symbol(self.story.venue, leaning.kind)[leaning.symbol]
         worth = _cents(abs(leaning.share) * self.profile.capital * 0.4)
         if one.kind == INVERSE:
-            self._buy(one.base, worth)
+            self._buy(one.base, min(worth, self._free(story.trading, "USDT")))
             amount = _down(
                 min(worth / self._last(story.pair(one.base)), self._free(story.trading, one.base)), Decimal("0.0001")
             )

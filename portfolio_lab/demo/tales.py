@@ -172,4 +172,4 @@ def multi_currency(hand: Hand) -> None:
 
 
 def sub_account(hand: Hand) -> None:
-    """Nothing of its own: what it has comes from its master."""
+    """Nothing to open with: it begins with what its master gives."""
