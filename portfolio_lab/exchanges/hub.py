@@ -20,6 +20,9 @@ from portfolio_lab.exchanges import binance, okx
 from portfolio_lab.exchanges.binance.reads import BinanceReads
 from portfolio_lab.exchanges.breaker import Breaker
 from portfolio_lab.exchanges.client import ClockOffset, Venue, VenueClient, named, open_exchange
+from portfolio_lab.exchanges.generic import GenericReads
+from portfolio_lab.exchanges.generic_client import GenericVenue, JudgingSession, UnifiedClient
+from portfolio_lab.exchanges.generic_venues import BYBIT, KRAKEN
 from portfolio_lab.exchanges.governor import Governor, Sleep
 from portfolio_lab.exchanges.ledger import Ledger, file_name, state_folder
 from portfolio_lab.exchanges.okx.reads import OkxReads
@@ -37,6 +40,8 @@ REGION = "region:"
 VENUES: dict[str, tuple[Venue, Callable[[VenueClient], Reads]]] = {
     "binance": (binance.VENUE, BinanceReads),
     "okx": (okx.VENUE, OkxReads),
+    "bybit": (BYBIT, GenericReads),
+    "kraken": (KRAKEN, GenericReads),
 }
 """Every supported venue. Another venue is a package like `binance` and a line here."""
 
@@ -76,8 +81,12 @@ class Market:
     def client(self, credentials: Credentials | None, *, owner: str) -> VenueClient:
         """Return a client that signs with the credentials, or asks without a key."""
         hub = self._hub
-        exchange = open_exchange(self._wire, self._base_url, hub.session, credentials)
-        return VenueClient(
+        session: Any = hub.session
+        if isinstance(self._wire, GenericVenue):
+            session = JudgingSession(hub.session, self._wire, self._governor, owner)
+        exchange = open_exchange(self._wire, self._base_url, session, credentials)
+        kind = UnifiedClient if isinstance(self._wire, GenericVenue) else VenueClient
+        return kind(
             self._wire,
             exchange,
             owner=owner,
