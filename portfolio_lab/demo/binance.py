@@ -19,6 +19,7 @@ from portfolio_lab.demo import (
     binance_ledger,
     binance_ledger_earn,
     binance_ledger_margin,
+    binance_ledger_staking,
     binance_margin_wallets,
     binance_market,
     binance_options,
@@ -59,6 +60,7 @@ _ROOMS = (
     binance_ledger,
     binance_ledger_earn,
     binance_ledger_margin,
+    binance_ledger_staking,
     binance_snapshots,
 )
 ENDPOINTS: dict[tuple[str, str], Endpoint] = {

@@ -63,7 +63,7 @@ def _dividend_row(entry: Entry) -> dict[str, Json]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Exchange:
+class Exchange:
     """Coins given for coins at one instant: `given` and `taken` in the order in which they were booked."""
 
     at: int
@@ -72,13 +72,13 @@ class _Exchange:
     taken: tuple[Entry, ...]
 
 
-def _exchanges(ask: Ask, path: str, reason: Reason, span: Span) -> list[_Exchange]:
+def exchanges(ask: Ask, path: str, reason: Reason, span: Span) -> list[Exchange]:
     """Exchanges of one kind, newest first: the entries of one reference belong together."""
     groups: dict[int, list[Entry]] = defaultdict(list)
     for entry in booked(ask, path, {reason}, span):
         groups[entry.reference].append(entry)
     found = [
-        _Exchange(
+        Exchange(
             legs[0].at,
             reference,
             tuple(leg for leg in legs if leg.amount < ZERO),
@@ -92,11 +92,11 @@ def _exchanges(ask: Ask, path: str, reason: Reason, span: Span) -> list[_Exchang
 def _dust(ask: Ask) -> Json:
     """The last hundred changes of dust, newest first; `total` counts all of the window, told or not."""
     span = Span(ask.number("startTime", 0), min(ask.number("endTime", ask.at), ask.at))
-    found = _exchanges(ask, "/sapi/v1/asset/dribblet", Reason.DUST, span)
+    found = exchanges(ask, "/sapi/v1/asset/dribblet", Reason.DUST, span)
     return {"total": len(found), "userAssetDribblets": [_dribblet(ask, one) for one in found[:_MOST_DUST]]}
 
 
-def _dribblet(ask: Ask, one: _Exchange) -> dict[str, Json]:
+def _dribblet(ask: Ask, one: Exchange) -> dict[str, Json]:
     """Amounts transferred are what arrived: the service charge was taken before."""
     shares = _shares(ask, one)
     details = [_dust_detail(one, given, share) for given, share in zip(one.given, shares, strict=True)]
@@ -114,7 +114,7 @@ def _charge(arrived: Decimal) -> Decimal:
     return eight(arrived / (1 - _DUST_FEE) * _DUST_FEE)
 
 
-def _shares(ask: Ask, one: _Exchange) -> list[Decimal]:
+def _shares(ask: Ask, one: Exchange) -> list[Decimal]:
     """What each coin brought: by worth, to eight decimals, the last one taking what is left."""
     total = sum((leg.amount for leg in one.taken), ZERO)
     worths = [-leg.amount * (ask.market.coin_usd("binance", leg.asset, leg.at) or ZERO) for leg in one.given]
@@ -123,7 +123,7 @@ def _shares(ask: Ask, one: _Exchange) -> list[Decimal]:
     return [*shares, total - sum(shares, ZERO)] if worths else []
 
 
-def _dust_detail(one: _Exchange, given: Entry, share: Decimal) -> dict[str, Json]:
+def _dust_detail(one: Exchange, given: Entry, share: Decimal) -> dict[str, Json]:
     return {
         "transId": one.reference,
         "serviceChargeAmount": plain_text(_charge(share)),
@@ -141,7 +141,7 @@ def _conversions(ask: Ask) -> Json:
         ask.required(name)
     span = window(ask, MONTH_MS, MONTH_MS)
     limit = ask.strict_limit(default=100, most=1000)
-    found = _exchanges(ask, "/sapi/v1/convert/tradeFlow", Reason.CONVERT, span)
+    found = exchanges(ask, "/sapi/v1/convert/tradeFlow", Reason.CONVERT, span)
     rows = [
         _conversion_row(one, given, taken) for one in found for given, taken in zip(one.given, one.taken, strict=False)
     ]
@@ -154,7 +154,7 @@ def _conversions(ask: Ask) -> Json:
     }
 
 
-def _conversion_row(one: _Exchange, given: Entry, taken: Entry) -> dict[str, Json]:
+def _conversion_row(one: Exchange, given: Entry, taken: Entry) -> dict[str, Json]:
     return {
         "quoteId": f"{one.reference:032x}",
         "orderId": one.reference,

@@ -1,4 +1,4 @@
-"""sapi: what was put aside, taken back and earned - Simple Earn, ETH staking, flexible loans."""
+"""sapi: what was put aside, taken back and earned - Simple Earn and flexible loans."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from portfolio_lab.demo.binance_windows import (
     window,
     within,
 )
-from portfolio_lab.demo.facts import ZERO, Entry, Loan, Locked, Reason, eight
+from portfolio_lab.demo.facts import ZERO, Entry, Loan, Locked, Reason
 from portfolio_lab.demo.market import DAY_MS
 from portfolio_lab.models.accounts import Wallet
 
@@ -195,39 +195,6 @@ def _locked_rewards(ask: Ask, entries: list[Entry]) -> list[dict[str, Json]]:
     return rows
 
 
-# ---------------------------------------------------------------- staking
-
-
-def _staking_rewards(ask: Ask) -> Json:
-    """Daily growth of the WBETH held at spot, told in ETH: no cash moves, the coin gains worth."""
-    span = window(ask, QUARTER_MS, MONTH_MS)
-    midnights = range(-(-span.since // DAY_MS) * DAY_MS, min(span.until, ask.at) + 1, DAY_MS)
-    rows = [_staking_row(ask, at, held) for at in midnights if (held := _held(ask, "WBETH", at))]
-    total = sum((Decimal(row["amountInETH"]) for row in rows), ZERO)
-    return {"estRewardsInETH": eight_text(total), **rows_and_total(ask, rows[::-1])}
-
-
-def _held(ask: Ask, asset: str, at: int) -> Decimal:
-    return ask.view.book.cash_at(Wallet.SPOT, at).get(asset, ZERO)
-
-
-def _staking_row(ask: Ask, at: int, held: Decimal) -> dict[str, Json]:
-    ratio, before = ask.market.ratio("WBETH", at), ask.market.ratio("WBETH", at - DAY_MS)
-    return {
-        "time": at,
-        "amountInETH": eight_text(eight(held * (ratio - before))),
-        "holding": plain_text(held),
-        "holdingInETH": eight_text(eight(held * ratio)),
-        "annualPercentageRate": eight_text(eight((ratio / before - 1) * 365)),
-    }
-
-
-def _no_beth_rewards(ask: Ask) -> Json:
-    """Nobody here holds BETH, which alone is paid its rewards as coins."""
-    window(ask, QUARTER_MS, MONTH_MS)
-    return rows_and_total(ask, [])
-
-
 # ---------------------------------------------------------------- flexible loans
 
 
@@ -315,8 +282,6 @@ ENDPOINTS = (
     _earn(LOCKED, "subscriptionRecord", Reason.SUBSCRIBE, _locked_subscriptions),
     _earn(LOCKED, "redemptionRecord", Reason.REDEEM, _locked_redemptions),
     _earn(LOCKED, "rewardsRecord", Reason.REWARD, _locked_rewards),
-    Endpoint("GET", "/sapi/v1/eth-staking/eth/history/wbethRewardsHistory", _staking_rewards, _PAGED),
-    Endpoint("GET", "/sapi/v1/eth-staking/eth/history/rewardsHistory", _no_beth_rewards, _PAGED),
     Endpoint("GET", "/sapi/v2/loan/flexible/borrow/history", _loan_borrowing, 400),
     Endpoint("GET", "/sapi/v2/loan/flexible/repay/history", _loan_repayment, 400),
 )

@@ -333,3 +333,16 @@ def test_snapshots_are_the_book_at_the_end_of_each_day(bench: Bench) -> None:
     assert margin[-1]["data"]["totalNetAssetOfBtc"] == "0.00000000"
     assert refusal(bench, "/sapi/v1/accountSnapshot", type="EARN") == (400, -1130)
     assert refusal(bench, "/sapi/v1/accountSnapshot", type="SPOT", limit=31) == (400, -1130)
+
+
+def test_wrapping_and_unwrapping_by_hand(bench: Bench) -> None:
+    bench.book.swap(NOW - 9, SPOT, ("ETH", Decimal("2.16")), ("WBETH", Decimal(2)), Reason.STAKING)
+    bench.book.swap(NOW - 8, SPOT, ("BNSOL", Decimal(5)), ("SOL", Decimal("5.3")), Reason.STAKING)
+
+    (staked,) = ask(bench, "/sapi/v1/eth-staking/eth/history/stakingHistory")["rows"]
+    (home,) = ask(bench, "/sapi/v1/sol-staking/sol/history/redemptionHistory")["rows"]
+
+    assert (staked["amount"], staked["distributeAmount"], staked["conversionRatio"]) == ("2.16", "2", "1.08000000")
+    assert (home["asset"], home["distributeAsset"], home["exchangeRate"]) == ("BNSOL", "SOL", "1.06000000")
+    assert ask(bench, "/sapi/v1/sol-staking/sol/history/stakingHistory")["rows"] == []
+    assert ask(bench, "/sapi/v1/eth-staking/eth/history/redemptionHistory")["rows"] == []
