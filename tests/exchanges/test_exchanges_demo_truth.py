@@ -12,7 +12,7 @@ import pytest
 
 from portfolio_lab.exchanges import Hub
 from portfolio_lab.models.accounts import Account, Credentials
-from portfolio_lab.models.holdings import WalletReading
+from portfolio_lab.models.holdings import Holding, WalletReading
 
 demo = pytest.importorskip("portfolio_lab.demo", reason="the demo exchange is not there")
 server = pytest.importorskip("portfolio_lab.demo.server", reason="the demo exchange is not there")
@@ -35,7 +35,9 @@ def summed(balances: dict[str, str], unrealised: dict[str, str]) -> dict[str, De
 
 
 def check_wallet(reading: WalletReading, told: dict[str, Any]) -> None:
-    assert {row.asset: row.quantity for row in reading.balances} == summed(told["balances"], told["unrealised"])
+    # Receipts for savings stand in for a wallet that was not read: the sync drops them beside it.
+    held = {row.asset: row.quantity for row in reading.balances if row.holding is not Holding.LD_FALLBACK}
+    assert held == summed(told["balances"], told["unrealised"])
     if reading.wallet.is_margin:
         assert all(row.quantity == row.wallet_balance + row.unrealised_pnl for row in reading.balances)
         open_pnl: dict[str, Decimal] = {}
