@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -79,30 +78,39 @@ def _bills(ask: OkxAsk, reach: int) -> list[Row]:
     """Newest first, paged by billId; begin and end cut by instant, both inside."""
     since, until = ask.span(reach)
     fills = {fill.fill_id: fill for fill in ask.view.book.fills(since=since, until=until)}
-    merged = _merged([one for one in trading_entries(ask) if since <= one.at <= until], fills)
+    merged = _merged(_told_entries(ask, since, until), fills)
     told = ask.told([bill for bill in merged if _wanted(ask, bill)], lambda bill: bill.entry.at)
     return [_bill_row(ask, bill) for bill in ask.page(told, lambda bill: bill.entry.entry_id)]
 
 
-def trading_entries(ask: OkxAsk) -> list[Entry]:
-    """Every change of cashBal so far, oldest first, net of what is owed.
+def _told_entries(ask: OkxAsk, since: int, until: int) -> list[Entry]:
+    """Every change of cashBal with since <= at <= until, oldest first, net of what is owed.
 
     The book keeps a debt apart from cash, OKX tells both as one balance that may be negative:
     borrowing and repaying therefore change nothing, and interest takes what it adds to the debt.
     """
-    entries = ask.view.book.entries(until=ask.now, wallets=(Wallet.TRADING,))
-    events = ask.view.book.debt_events(until=ask.now, wallets=(Wallet.TRADING,))
-    if not events:
+    book = ask.view.book
+    entries = book.entries(since=since, until=until, wallets=(Wallet.TRADING,))
+    if not book.owes:
         return entries
+    events = book.debt_events(since=since, until=until, wallets=(Wallet.TRADING,))
     owed = {event.event_id: event for event in events}
     told = [_net(entry, owed.get(entry.reference)) for entry in entries]
     told += [_interest_entry(event) for event in events if event.reason is Reason.INTEREST]
-    balances: dict[str, Decimal] = defaultdict(Decimal)
+    balances = _net_cash(ask, since - 1)
     found = []
     for entry in sorted(told, key=lambda one: one.entry_id):
-        balances[entry.asset] += entry.amount
+        balances[entry.asset] = balances.get(entry.asset, ZERO) + entry.amount
         found.append(replace(entry, balance=balances[entry.asset]))
     return found
+
+
+def _net_cash(ask: OkxAsk, at: int) -> dict[str, Decimal]:
+    """Cash net of debts by currency at an instant."""
+    balances = ask.view.book.cash_at(Wallet.TRADING, at)
+    for asset, debt in ask.view.book.debts_at(Wallet.TRADING, at).items():
+        balances[asset] = balances.get(asset, ZERO) - debt.borrowed - debt.interest
+    return balances
 
 
 def _net(entry: Entry, event: DebtEvent | None) -> Entry:

@@ -121,9 +121,7 @@ def _receipts(ask: OkxAsk, coin: str) -> list[Row]:
     if not amount:
         return []
     rewards = [
-        one.amount
-        for one in ask.view.book.entries(until=ask.now)
-        if one.asset == coin and one.reason in {Reason.REWARD, Reason.STAKING}
+        one.amount for one in ask.view.book.entries(until=ask.now) if one.asset == coin and one.reason is Reason.REWARD
     ]
     return [
         {

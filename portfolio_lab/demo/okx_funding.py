@@ -24,7 +24,7 @@ _KINDS: dict[Reason, tuple[str, str]] = {
     Reason.SUBSCRIBE: ("75", "75"),
     Reason.REDEEM: ("76", "76"),
     Reason.REWARD: ("89", "89"),
-    Reason.STAKING: ("82", "80"),
+    Reason.STAKING: ("138", "137"),
     Reason.LOAN: ("217", "218"),
     Reason.CONVERT: ("272", "273"),
     Reason.DUST: ("311", "311"),

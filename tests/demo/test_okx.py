@@ -19,7 +19,7 @@ from portfolio_lab.demo.okx_wire import OkxRefusalError, RequestLimits
 from portfolio_lab.demo.people import credentials_of
 from portfolio_lab.demo.server import DemoExchange
 from portfolio_lab.demo.truth import account_truth
-from portfolio_lab.models.accounts import Account
+from portfolio_lab.models.accounts import Account, Wallet
 
 NOW = datetime(2026, 10, 5, 13, 20, tzinfo=UTC)
 OkxOf = Callable[..., Any]
@@ -283,6 +283,36 @@ def test_ccxt_sees_the_limit(okx: OkxOf) -> None:
     client.private_get_asset_asset_valuation()
     with pytest.raises(ccxt.RateLimitExceeded, match="50011"):
         client.private_get_asset_asset_valuation()
+
+
+# ------------------------------------------------------------ an account with everything
+
+
+def test_ccxt_reads_a_multi_currency_debtor(okx: OkxOf, demo: DemoExchange) -> None:
+    """Net equity is negative where more is owed than held, and the savings are nowhere in the balance."""
+    client = okx("ivan")
+    balance, rows = client.fetch_balance(), client.private_get_account_balance()["data"][0]["details"]
+    debts = find_account(demo, "ivan", "okx:main").view(NOW_MS).debts(Wallet.TRADING)
+    assert debts
+    assert all(balance["total"][row["ccy"]] == row["eq"] for row in rows)
+    assert {row["ccy"] for row in rows if Decimal(row["liab"])} == set(debts)
+    positions = client.fetch_positions()
+    assert len(positions) == len(client.private_get_account_positions()["data"]) > 0
+    assert all(Decimal(one["liquidationPrice"]) > 0 for one in positions if one["liquidationPrice"])
+
+
+def test_ccxt_reads_all_that_has_happened_to_it(okx: OkxOf) -> None:
+    client = okx("ivan")
+    assert client.fetch_ledger()
+    assert client.fetch_my_trades(params={"type": "swap"})
+    assert client.fetch_deposits()
+    assert client.fetch_withdrawals()
+    assert client.fetch_transfers()
+    assert client.fetch_convert_trade_history()
+    assert client.fetch_borrow_interest()
+    assert client.fetch_positions_history()
+    assert client.fetch_closed_orders("BTC/USDT:USDT") is not None
+    assert client.fetch_accounts()[0]["type"] == "3"
 
 
 # ------------------------------------------------------------ the wire against the truth

@@ -149,9 +149,12 @@ def test_an_order_for_a_term_pays_its_rewards_out(desk: Desk) -> None:
 
 
 def test_staking_receipts_are_told_twice_but_held_once(desk: Desk) -> None:
-    desk.give("BETH", "2", Wallet.FUNDING)
+    desk.give("ETH", "2", Wallet.FUNDING)
     desk.give("BETH", "1")
-    assert desk.ask("finance/staking-defi/eth/balance")[0]["amt"] == "3"
+    desk.book.swap(START, Wallet.FUNDING, ("ETH", Decimal(2)), ("BETH", Decimal(2)), Reason.STAKING)
+    row = desk.ask("finance/staking-defi/eth/balance")[0]
+    assert (row["ccy"], row["amt"], row["totalInterestAccrual"]) == ("BETH", "3", "0")
+    assert [bill["type"] for bill in desk.ask("asset/bills", "pagingType=2")] == ["138", "137", "48"]
     assert desk.ask("finance/staking-defi/sol/balance") == []
     assert in_usdt(desk)["earn"] == 0
 
