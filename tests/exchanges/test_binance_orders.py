@@ -124,3 +124,30 @@ async def test_a_wallet_that_was_never_opened_does_not_hide_the_orders_of_others
 async def test_wallets_without_orders_are_not_asked(orders: Orders, wire: Any) -> None:
     assert await orders(Wallet.FUNDING, Wallet.EARN, Wallet.LOANS, Wallet.BOTS, Wallet.COPY_TRADING) == ()
     assert wire.asked == []
+
+
+async def test_an_order_that_closes_a_position_only_reduces_it(orders: Orders, wire: Any) -> None:
+    closing = {**ALGO, "quantity": "0", "reduceOnly": False, "closePosition": True}
+    wire.answers |= {"/fapi/v1/openOrders": [], "/fapi/v1/openAlgoOrders": [closing]}
+    (order,) = await orders(Wallet.USD_M)
+    assert (order.quantity, order.reduce_only) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"side": "HOLD"}, "[BTCUSDT].side"),
+        ({"origQty": "-2"}, "[BTCUSDT].origQty"),
+        ({"executedQty": "NaN"}, "[BTCUSDT].executedQty"),
+        ({"orderId": 10**30}, "[BTCUSDT].orderId"),
+        ({"time": 12}, "[BTCUSDT].time"),
+        ({"symbol": "MOONUSDT"}, "symbol"),
+    ],
+)
+async def test_an_order_that_means_nothing_is_refused(
+    orders: Orders, wire: Any, change: dict[str, Any], path: str
+) -> None:
+    wire.answers["/sapi/v1/margin/openOrders"] = [{**RESTING, **change}]
+    with pytest.raises(AnswerShapeError) as refusal:
+        await orders(Wallet.CROSS_MARGIN)
+    assert refusal.value.path == path

@@ -185,7 +185,7 @@ def _algo_order(row: shapes.AlgoOrder, traded: Instrument, wallet: Wallet) -> Op
         filled=Decimal(0),
         price=price,
         trigger_price=trigger,
-        reduce_only=row.reduceOnly,
+        reduce_only=row.reduceOnly or row.closePosition,
         placed_at=payloads.instant(row.createTime, f"{path}.createTime"),
     )
 

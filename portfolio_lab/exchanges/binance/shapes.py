@@ -129,6 +129,7 @@ class AlgoOrder(Fields, frozen=True):
     price: str
     reduceOnly: bool
     createTime: int
+    closePosition: bool = False
 
 
 class Deposit(Fields, frozen=True):
