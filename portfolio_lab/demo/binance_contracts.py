@@ -71,11 +71,8 @@ def _order_row(order: Order) -> dict[str, Json]:
         "priceProtect": False,
         "priceMatch": "NONE",
         "selfTradePreventionMode": "NONE",
-        "goodTillDate": 0,
     }
-    if one.kind == INVERSE:
-        row["pair"] = one.index
-    return row
+    return row | ({"pair": one.index} if one.kind == INVERSE else {"goodTillDate": 0})
 
 
 def _algo_row(order: Order) -> dict[str, Json]:

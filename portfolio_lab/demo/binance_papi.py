@@ -40,7 +40,7 @@ _NO_RISK = Decimal(99_999_999)
 """The margin ratio that stands for nothing to maintain."""
 
 _NOT_IN_UM = frozenset({"stopPrice", "closePosition", "workingType", "priceProtect"})
-_NOT_IN_CM = _NOT_IN_UM | {"priceMatch", "selfTradePreventionMode", "goodTillDate"}
+_NOT_IN_CM = _NOT_IN_UM | {"priceMatch", "selfTradePreventionMode"}
 
 
 # ---------------------------------------------------------------- equity

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from hand_written import Bench
+from hand_written import NOW, Bench, open_bench, pair
 
 from portfolio_lab.demo.binance import BinanceVenue
 from portfolio_lab.demo.clock import DemoClock
 from portfolio_lab.demo.exchange import Exchange
+from portfolio_lab.demo.instruments import INVERSE, LINEAR, OPTION, Instrument, by_symbol
 from portfolio_lab.demo.market import Market, milliseconds
 from portfolio_lab.demo.people import open_accounts
+from portfolio_lab.models.accounts import Wallet
 
 SINCE = milliseconds(datetime(2026, 8, 1, tzinfo=UTC))
 EARLY = milliseconds(datetime(2026, 8, 1, 21, tzinfo=UTC))
+WALLETS = (Wallet.CROSS_MARGIN, Wallet.USD_M, Wallet.COIN_M, Wallet.OPTIONS)
 POST = frozenset({"/sapi/v3/asset/getUserAsset", "/sapi/v1/asset/get-funding-asset"})
 
 TOLD = {
@@ -55,13 +59,6 @@ TOLD = {
     "/sapi/v2/loan/flexible/ongoing/orders": "hana",
     "/sapi/v1/copyTrading/futures/userStatus": "hana",
 }
-ORDERS = {
-    "/sapi/v1/margin/openOrders": "dora",
-    "/papi/v1/um/openOrders": "fay",
-    "/eapi/v1/openOrders": "gus",
-}
-"""Lists that the stories fill now and then: compared where they are not empty."""
-
 LIVE = {
     "/fapi/v2/account": {
         *("positions.notional", "positions.isolatedMargin", "positions.breakEvenPrice", "positions.isolatedWallet"),
@@ -109,11 +106,27 @@ def test_fields_are_those_recorded(exchange: Exchange, recorded_answers: Path, p
     assert ours == theirs | LIVE.get(path, set())
 
 
-@pytest.mark.parametrize(("path", "user"), ORDERS.items(), ids=ORDERS)
-def test_orders_have_the_fields_recorded(exchange: Exchange, recorded_answers: Path, path: str, user: str) -> None:
-    days = range(1, 60, 3)
-    told = [_answer(exchange, path, user, EARLY + day * 86_400_000) for day in days]
+LINEAR_BTC, INVERSE_BTC = by_symbol("binance", LINEAR)["BTCUSDT"], by_symbol("binance", INVERSE)["BTCUSD_PERP"]
+CALL = by_symbol("binance", OPTION)["BTC-260828-120000-C"]
+ORDERS: list[tuple[str, Wallet, Instrument, set[str]]] = [
+    ("/sapi/v1/margin/openOrders", Wallet.CROSS_MARGIN, pair("BTCUSDT"), set()),
+    ("/fapi/v1/openOrders", Wallet.USD_M, LINEAR_BTC, {"activatePrice", "priceRate"}),
+    ("/fapi/v1/openAlgoOrders", Wallet.USD_M, LINEAR_BTC, set()),
+    ("/dapi/v1/openOrders", Wallet.COIN_M, INVERSE_BTC, {"activatePrice", "priceRate"}),
+    ("/papi/v1/um/openOrders", Wallet.USD_M, LINEAR_BTC, set()),
+    ("/eapi/v1/openOrders", Wallet.OPTIONS, CALL, set()),
+]
+"""(path, wallet, instrument, fields that trailing orders alone have)."""
 
-    ours = _fields([row for rows in told for row in rows])
 
-    assert ours in ({*()}, _fields(_recorded(recorded_answers, path)))
+@pytest.mark.parametrize(("path", "wallet", "one", "trailing"), ORDERS, ids=[row[0] for row in ORDERS])
+def test_orders_have_the_fields_recorded(
+    recorded_answers: Path, path: str, wallet: Wallet, one: Instrument, trailing: set[str]
+) -> None:
+    bench = open_bench(*WALLETS, portfolio_margin=path.startswith("/papi"))
+    trigger = Decimal(90_000) if "Algo" in path else None
+    bench.book.place(NOW, wallet, one, "sell", Decimal(1), price=Decimal(90_000), trigger_price=trigger)
+
+    theirs = _fields(_recorded(recorded_answers, path))
+
+    assert _fields(bench.ask(path)) - LIVE.get(path, set()) == theirs - trailing
