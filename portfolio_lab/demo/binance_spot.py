@@ -206,7 +206,8 @@ def _all_orders(ask: Ask) -> Json:
     one = ask.instrument(SPOT)
     view, rows = ask.view, ask.limit(default=500, most=1000)
     resting = [order for order in view.orders(Wallet.SPOT) if order.instrument == one]
-    done = _done_orders(view.book.fills(until=ask.at, instrument=one), {order.order_id for order in resting})
+    fills = (fill for fill in view.book.fills(until=ask.at, instrument=one) if fill.wallet is Wallet.SPOT)
+    done = _done_orders(fills, {order.order_id for order in resting})
     orders = [*done, *(_order_row(order) for order in resting)]
     orders.sort(key=lambda row: row["orderId"])
     span = _day_span(ask)

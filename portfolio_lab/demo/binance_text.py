@@ -7,14 +7,7 @@ from decimal import Decimal
 from portfolio_lab.demo.facts import ONE_WAY, Order
 from portfolio_lab.demo.instruments import SPOT, Instrument
 from portfolio_lab.demo.market import instant
-from portfolio_lab.models.accounts import Wallet
 
-TRANSFER_NAMES = {
-    Wallet.SPOT: "MAIN",
-    Wallet.FUNDING: "FUNDING",
-    Wallet.USD_M: "UMFUTURE",
-    Wallet.COIN_M: "CMFUTURE",
-}
 NONE = "0.00000000"
 
 

@@ -403,3 +403,13 @@ def test_the_test_language_sets_late_rows(rested: DemoExchange) -> None:
         assert requests.post(url, json=rule | {"user": "nobody"}, timeout=10).status_code == 400
     finally:
         assert requests.delete(url, timeout=10).json() == []
+
+
+def test_orders_of_margin_are_none_of_spot() -> None:
+    bench = open_bench(Wallet.CROSS_MARGIN)
+    for wallet in (SPOT, Wallet.CROSS_MARGIN):
+        bench.book.trade(NOW - 5, wallet, pair("ETHUSDT"), "buy", Decimal(1), Decimal(3000), fee_rate=FREE_OF_CHARGE)
+
+    (order,) = ask(bench, "/api/v3/allOrders", symbol="ETHUSDT")
+
+    assert order["orderId"] == bench.book.fills(until=NOW)[0].order_id
