@@ -3,7 +3,8 @@
 POST   /_demo/clock     {"now": "2026-09-01T00:00:00Z"} | {"mode": "live"} | {"mode": "live", "real": true}
 GET    /_demo/clock
 GET    /_demo/users     accounts with their keys, to configure a lab with
-GET    /_demo/truth     ?user=&account=venue:label&at=&since=   (account: all when absent; at: now)
+GET    /_demo/truth     ?user=&account=venue:label&at=&since=   (account: all when absent, sub-accounts
+                        only with subs=true; at: now); `in_transit` is between the user's own accounts
 POST   /_demo/faults    one fault, see `Fault`;   GET lists them, DELETE clears all
 POST   /_demo/keys      {"user", "account", "revoked": true | false | null, "permissions": [...]}
 POST   /_demo/wild      {"seed": n | null}: from the next day that is told on, every account lives wild days
@@ -14,7 +15,7 @@ GET    /_demo/requests  how often each path was asked for;   DELETE counts anew
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -24,7 +25,7 @@ from aiohttp import web
 
 from portfolio_lab.demo.clock import read_instant
 from portfolio_lab.demo.exchange import DemoAccount
-from portfolio_lab.demo.instruments import COINS, STABLECOINS
+from portfolio_lab.demo.instruments import COINS, CREDITS, FIAT, STABLECOINS, WRAPPERS
 from portfolio_lab.demo.late import add_late, clear_late, show_late
 from portfolio_lab.demo.market import instant, milliseconds
 from portfolio_lab.demo.truth import account_truth, flows_truth, pnl_truth, transit_truth
@@ -77,12 +78,15 @@ async def _truth(demo: DemoExchange, request: web.Request) -> Any:
         msg = "the truth of the future is not told: `at` lies after the book clock"
         raise ValueError(msg)
     since = milliseconds(read_instant(query["since"])) if query.get("since") else None
-    chosen = [
-        one
-        for one in demo.exchange.accounts
-        if one.account.user == query["user"] and query.get("account") in (None, "", one.account.name)
-    ]
+    chosen = [one for one in demo.exchange.accounts if one.account.user == query["user"] and _is_asked(one, query)]
     return truth_of(demo, chosen, at, since)
+
+
+def _is_asked(one: DemoAccount, query: Mapping[str, str]) -> bool:
+    """By name; without one all accounts of the demo lab, and with subs=true their sub-accounts as well."""
+    if query.get("account"):
+        return query["account"] == one.account.name
+    return not one.master_uid or query.get("subs") == "true"
 
 
 async def _show_faults(demo: DemoExchange, _: web.Request) -> Any:
@@ -160,7 +164,7 @@ def find_account(demo: DemoExchange, user: str, name: str) -> DemoAccount:
 
 def grant(demo: DemoExchange, user: str, name: str, wallet: str, asset: str, quantity: Decimal) -> None:
     """Give an account an asset that no story trades; ValueError for one that stories do trade."""
-    if asset in (*COINS, *STABLECOINS):
+    if asset in (*COINS, *STABLECOINS, *WRAPPERS, *FIAT, *CREDITS):
         msg = f"{asset} is written by the stories; grant a coin that they do not touch"
         raise ValueError(msg)
     now = demo.exchange.clock.book()
@@ -187,7 +191,10 @@ def truth_of(demo: DemoExchange, chosen: list[DemoAccount], at: int, since: int 
         for user in sorted(users)
         for move in transit_truth((one for one in demo.exchange.accounts if one.account.user == user), market, at)
     ]
-    return {"at": _iso(at), "equity": total, "accounts": accounts, "in_transit": transit}
+    values = [move["value"] for move in transit]
+    under_way = None if None in values else str(sum(map(Decimal, values)))
+    told = {"at": _iso(at), "equity": total, "accounts": accounts}
+    return told | {"in_transit": transit, "in_transit_value": under_way}
 
 
 def _user_row(one: DemoAccount) -> dict[str, Any]:
