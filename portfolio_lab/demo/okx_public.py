@@ -15,6 +15,15 @@ _MOST_CANDLES = 300
 _HISTORY_CANDLES = 100
 _RECENT_BARS = 1_440
 _DECIMALS = Decimal("0.000001")
+_MOST_SIZES = {
+    "maxIcebergSz": "9999999999",
+    "maxLmtAmt": "20000000",
+    "maxLmtSz": "9999999999",
+    "maxMktSz": "1000000",
+    "maxStopSz": "1000000",
+    "maxTriggerSz": "9999999999",
+    "maxTwapSz": "9999999999",
+}
 
 
 def instrument_type(one: Instrument) -> str:
@@ -57,6 +66,7 @@ def _instrument_row(one: Instrument) -> Row:
     spot, inverse = one.kind == SPOT, one.kind == INVERSE
     family = "" if spot else f"{one.base}-{one.quote}"
     return {
+        **_MOST_SIZES,
         "alias": "",
         "auctionEndTime": "",
         "baseCcy": one.base if spot else "",
@@ -76,14 +86,7 @@ def _instrument_row(one: Instrument) -> Row:
         "lever": "10" if spot else "100",
         "listTime": str(LISTED_MS),
         "lotSz": plain(one.lot),
-        "maxIcebergSz": "9999999999",
-        "maxLmtAmt": "20000000",
-        "maxLmtSz": "9999999999",
         "maxMktAmt": "1000000" if spot else "",
-        "maxMktSz": "1000000",
-        "maxStopSz": "1000000",
-        "maxTriggerSz": "9999999999",
-        "maxTwapSz": "9999999999",
         "minSz": plain(one.lot),
         "openType": "",
         "optType": "",
