@@ -39,6 +39,9 @@ DIRECTIONS = (
 )
 """Every direction that a transfer can take without naming a pair."""
 
+COMMON = frozenset({Wallet.SPOT, Wallet.FUNDING, Wallet.USD_M, Wallet.COIN_M, Wallet.CROSS_MARGIN})
+"""Between these every account is told its transfers; a direction of another wallet may be refused: it has none."""
+
 ACCOUNT_TYPES = {
     "SPOT": Wallet.SPOT,
     "USDT_FUTURE": Wallet.USD_M,
@@ -86,12 +89,17 @@ def transfers(client: VenueClient) -> Ask:
 
 def _direction(client: VenueClient, name: str) -> Ask:
     source, target = _sides(name)
+    is_rare = not {source, target} <= COMMON
 
     async def fetch(window: Window, number: int) -> Raw[history.Transfer]:
         asked = {"type": name, "startTime": window.start, "endTime": window.last}
-        answer, _ = await client.ask(
-            at.TRANSFERS, history.Transfers, {**asked, "current": number, "size": TRANSFER_PAGE}
-        )
+        paged = {**asked, "current": number, "size": TRANSFER_PAGE}
+        try:
+            answer, _ = await client.ask(at.TRANSFERS, history.Transfers, paged)
+        except VenueError as refusal:
+            if is_rare and (isinstance(refusal, WalletRefusedError) or type(refusal) is VenueError):
+                return Raw([], ())
+            raise
         rows = [transfer(row, source, target) for row in answer.rows if row.status in DONE]
         return Raw(answer.rows, tuple(rows))
 
