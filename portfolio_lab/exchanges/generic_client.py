@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
 from typing import Any
 
@@ -61,9 +61,9 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class GenericVenue(Venue):
-    """A venue of unified calls. `rooms` are by path; `budget_of` makes an account's own budget."""
+    """A venue of unified calls. `rooms` are by path; Without a room, rows lie in "result"."""
 
-    rooms: Mapping[str, Room] = NOTHING
+    rooms: Mapping[str, Room] = field(default_factory=dict)
 
 
 class JudgingSession:
