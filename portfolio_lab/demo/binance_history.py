@@ -30,7 +30,7 @@ _CASH = frozenset({Wallet.SPOT, Wallet.FUNDING})
 def _flows(ask: Ask, path: str, kind: str) -> list[Flow]:
     """The flows that began in the window asked for, newest first."""
     span, coin = window(ask, QUARTER_MS, QUARTER_MS), ask.parameters.get("coin", "")
-    found = within(ask, path, ask.book.flows(kind, until=ask.at), span)
+    found = within(ask, path, ask.book.flows(kind, since=span.since, until=ask.at), span)
     return [flow for flow in newest_first(found) if coin in {"", flow.asset}]
 
 
@@ -115,7 +115,7 @@ def _fiat_legs(ask: Ask, path: str) -> list[Legs]:
     until = min(ask.number("endTime", ask.at), ask.at)
     span = Span(ask.number("beginTime", until - MONTH_MS), until)
     sides: dict[int, list[Entry | None]] = defaultdict(lambda: [None, None])
-    for entry in within(ask, path, ask.book.entries(until=ask.at), span):
+    for entry in within(ask, path, ask.book.entries(since=span.since, until=ask.at), span):
         if entry.reason is Reason.FIAT:
             sides[entry.reference][0 if entry.asset in FIAT else 1] = entry
     return [(fiat, coin) for fiat, coin in sides.values()][::-1]
@@ -196,7 +196,7 @@ def _payments(ask: Ask) -> Json:
     """The newest hundred payments of the window; incoming ones are positive."""
     span, path = window(ask, QUARTER_MS, QUARTER_MS), "/sapi/v1/pay/transactions"
     limit = ask.strict_limit(default=100, most=100)
-    entries = within(ask, path, ask.book.entries(until=ask.at), span, PAY_KEPT_MS)
+    entries = within(ask, path, ask.book.entries(since=span.since, until=ask.at), span, PAY_KEPT_MS)
     found = [entry for entry in newest_first(entries) if entry.reason is Reason.PAY]
     return {"code": "000000", "message": "success", "data": [_pay_row(one) for one in found[:limit]], "success": True}
 

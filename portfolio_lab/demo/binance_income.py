@@ -105,8 +105,8 @@ def _bills(ask: Ask) -> Json:
     """From a record on, of a window, or the newest; oldest first."""
     currency, rows = ask.required("currency"), ask.strict_limit(default=100, most=1000)
     until = min(ask.number("endTime", ask.at), ask.at)
-    entries = ask.book.entries(until=until, wallets={Wallet.OPTIONS})
     span = Span(ask.number("startTime", 0), until)
+    entries = ask.book.entries(since=span.since, until=until, wallets={Wallet.OPTIONS})
     found = [one for one in within(ask, "/eapi/v1/bill", entries, span) if one.asset == currency]
     if ask.parameters.get("recordId"):
         first = ask.number("recordId", 0)

@@ -32,7 +32,9 @@ _REBATE_PAGE = 100
 def booked(ask: Ask, path: str, reasons: Iterable[Reason], span: Span, kept: int | None = None) -> list[Entry]:
     """Entries of the cash wallets with one of the reasons, inside a window, oldest first."""
     meant = frozenset(reasons)
-    entries = [entry for entry in ask.book.entries(until=ask.at, wallets=_CASH) if entry.reason in meant]
+    entries = [
+        entry for entry in ask.book.entries(since=span.since, until=ask.at, wallets=_CASH) if entry.reason in meant
+    ]
     return within(ask, path, entries, span, kept)
 
 

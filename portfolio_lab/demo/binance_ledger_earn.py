@@ -44,7 +44,7 @@ def _history(path: str, reason: Reason, kind: str, rows: Rows) -> Answer:
         span = window(ask, QUARTER_MS, MONTH_MS)
         meant = [
             entry
-            for entry in ask.book.entries(until=ask.at)
+            for entry in ask.book.entries(since=span.since, until=ask.at)
             if entry.reason is reason and entry.note.split(":")[0] == kind
             if reason is Reason.REWARD or _cash_side(entry)
         ]
@@ -211,7 +211,11 @@ class _LoanEvent:
 def _loan_events(ask: Ask, path: str, span: Span) -> list[_LoanEvent]:
     """Changes of flexible loans inside a window, newest first: what moved at one instant is one change."""
     groups: dict[tuple[int, str], list[Entry]] = defaultdict(list)
-    moved = [entry for entry in ask.book.entries(until=ask.at) if entry.reason is Reason.LOAN and _cash_side(entry)]
+    moved = [
+        entry
+        for entry in ask.book.entries(since=span.since, until=ask.at)
+        if entry.reason is Reason.LOAN and _cash_side(entry)
+    ]
     for entry in within(ask, path, moved, span):
         groups[entry.at, entry.note].append(entry)
     found = (_loan_event(ask, at, note, entries) for (at, note), entries in groups.items())

@@ -30,7 +30,7 @@ def _events(ask: Ask, path: str, reason: Reason) -> list[DebtEvent]:
     pair = ask.parameters.get("isolatedSymbol", "")
     wallet = Wallet.ISOLATED_MARGIN if pair else Wallet.CROSS_MARGIN
     span = open_window(ask, MONTH_MS, WEEK_MS)
-    inside = within(ask, path, ask.book.debt_events(until=ask.at, wallets={wallet}), span)
+    inside = within(ask, path, ask.book.debt_events(since=span.since, until=ask.at, wallets={wallet}), span)
     found = [one for one in newest_first(inside) if one.reason is reason and pair in {"", one.pair}]
     return wanted(ask, found, asset=lambda one: one.asset, txId=lambda one: one.event_id)
 
@@ -131,7 +131,7 @@ def _capital_flow(ask: Ask) -> Json:
     span = window(ask, WEEK_MS, WEEK_MS)
     if ask.parameters.get("fromId") and not ask.parameters.get("startTime"):
         span = Span(0, span.until)
-    entries = ask.book.entries(until=ask.at, wallets={wallet})
+    entries = ask.book.entries(since=span.since, until=ask.at, wallets={wallet})
     inside = within(ask, "/sapi/v1/margin/capital-flow", entries, span, QUARTER_MS)
     found = wanted(ask, inside, asset=lambda one: one.asset, type=flow_name, symbol=lambda one: one.pair)
     if ask.parameters.get("fromId"):

@@ -71,7 +71,7 @@ def _transfers(ask: Ask) -> Json:
     until = min(ask.number("endTime", ask.at), ask.at)
     span = Span(ask.number("startTime", until - WEEK_MS), until)
     source, target = _DIRECTIONS[kind]
-    inside = ask.book.transfers(until=ask.at, source=source, target=target)
+    inside = ask.book.transfers(since=span.since, until=ask.at, source=source, target=target)
     found = within(ask, "/sapi/v1/asset/transfer", inside, span, HALF_YEAR_MS)
     rows = [_transfer_row(kind, one) for one in newest_first(found) if pair in {"", one.pair}]
     return rows_and_total(ask, rows)
@@ -102,7 +102,7 @@ def _transfer_row(kind: str, one: Transfer) -> dict[str, Json]:
 
 def _family(ask: Ask, path: str, span: Span) -> list[Transfer]:
     """Moves to and from other accounts of the family, newest first."""
-    moves = [one for one in ask.book.transfers(until=ask.at) if one.counterparty]
+    moves = [one for one in ask.book.transfers(since=span.since, until=ask.at) if one.counterparty]
     return newest_first(within(ask, path, moves, span, HALF_YEAR_MS))
 
 
