@@ -230,5 +230,5 @@ ENDPOINTS = (
     Endpoint("GET", "/sapi/v1/sol-staking/account", _sol_staking, 150),
     Endpoint("GET", "/sapi/v2/loan/flexible/ongoing/orders", _flexible_loans, 300),
     Endpoint("GET", "/sapi/v1/loan/vip/ongoing/orders", _no_vip_loans, 400),
-    Endpoint("GET", "/sapi/v1/copyTrading/futures/userStatus", _lead_status, 20),
+    Endpoint("GET", "/sapi/v1/copyTrading/futures/userStatus", _lead_status),
 )

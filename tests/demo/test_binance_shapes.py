@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ import orjson
 import pytest
 from hand_written import NOW, Bench, open_bench, pair
 
-from portfolio_lab.demo.binance import BinanceVenue
+from portfolio_lab.demo.binance import ENDPOINTS, BinanceVenue
 from portfolio_lab.demo.clock import DemoClock
 from portfolio_lab.demo.exchange import Exchange
 from portfolio_lab.demo.instruments import INVERSE, LINEAR, OPTION, Instrument, by_symbol
@@ -130,3 +131,30 @@ def test_orders_have_the_fields_recorded(
     theirs = _fields(_recorded(recorded_answers, path))
 
     assert _fields(bench.ask(path)) - LIVE.get(path, set()) == theirs - trailing
+
+
+# ---------------------------------------------------------------- weights
+
+
+def test_weights_are_the_published_ones(recorded_answers: Path) -> None:
+    """The list beside the recorded answers quotes the weight that the venue's own client gives."""
+    lines = (recorded_answers / "INDEX.md").read_text(encoding="utf-8").splitlines()
+    published = {}
+    for line in lines:
+        told = re.search(r"\| (GET|POST) (\S+) \|.*Weight\(IP\): (\d+)", line)
+        if told is not None:
+            published[told[1], told[2]] = int(told[3])
+
+    ours = {(one.method, one.path): one.weight for one in ENDPOINTS.values() if one.path in TOLD}
+
+    assert {key: published[key] for key in ours if key in published} == {
+        key: weight for key, weight in ours.items() if key in published
+    }
+    assert len(ours.keys() & published.keys()) > 25
+
+
+@pytest.mark.parametrize("path", [path for path, *_ in ORDERS if "margin" not in path])
+def test_open_orders_of_all_symbols_weigh_forty(path: str) -> None:
+    endpoint = ENDPOINTS["GET", path]
+
+    assert [endpoint.charge(parameters).weight for parameters in ({}, {"symbol": "BTCUSDT"})] == [40, 1]
