@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from portfolio_lab.exchanges import Hub
+from portfolio_lab.exchanges import AccountReader, Hub
 from portfolio_lab.models.accounts import KNOWN_WALLETS, Account, Credentials, Wallet
 from portfolio_lab.models.holdings import Holding, WalletReading
 
@@ -63,6 +63,12 @@ def theirs(told: dict[str, Any]) -> dict[str, Decimal]:
     return {asset: size for asset, size in found.items() if abs(size) > ROUNDED}
 
 
+async def check(reader: AccountReader, wallet: Wallet, told: dict[str, Any]) -> None:
+    reading = await reader.fetch_wallet(wallet)
+    if not any(row.holding is Holding.OPAQUE for row in reading.balances):
+        assert ours(reading) == pytest.approx(theirs(told), rel=Decimal("1e-9"), abs=ROUNDED), wallet
+
+
 @pytest.mark.skipif(not ACCOUNTS, reason="the demo exchange has no special accounts")
 @pytest.mark.parametrize(
     ("account", "credentials"), ACCOUNTS or [(None, None)], ids=[f"{a.user}-{a.label}" for a, _ in ACCOUNTS] or ["none"]
@@ -74,10 +80,7 @@ async def test_every_wallet_equals_the_truth(exchange: Any, account: Account, cr
         truth = await truth_of(exchange, account)
         totals = await reader.fetch_totals()
         for wallet in account.wallets:
-            reading, told = await reader.fetch_wallet(wallet), truth[wallet.value]
-            if any(row.holding is Holding.OPAQUE for row in reading.balances):
-                continue
-            assert ours(reading) == pytest.approx(theirs(told), rel=Decimal("1e-9"), abs=ROUNDED), wallet
+            await check(reader, wallet, truth[wallet.value])
             assert wallet not in totals.absent
         assert not [total for total in totals.totals if not total.is_known]
         assert (await reader.fetch_identity()).is_read_only
@@ -121,3 +124,19 @@ async def test_all_wallets_at_once_are_read_or_refused_by_name(exchange: Any) ->
                 if wallet in account.wallets or wallet in absent:
                     continue
                 assert (await reader.fetch_wallet(wallet)).balances == ()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not ACCOUNTS, reason="the demo exchange has no special accounts")
+async def test_every_wallet_equals_the_truth_on_every_day(exchange: Any) -> None:
+    """Forty-nine days, each at an hour of its own, and all special accounts."""
+    for day in range(49):
+        now = SINCE + timedelta(days=day, hours=7 * day % 24, minutes=day)
+        exchange.set_clock(now)
+        async with Hub(clock=lambda now=now: now) as hub:
+            for account, credentials in ACCOUNTS:
+                reader = await hub.reader(replace(account, base_url=exchange.url), credentials)
+                await reader.market.measure_clock()
+                truth = await truth_of(exchange, account)
+                for wallet in account.wallets:
+                    await check(reader, wallet, truth[wallet.value])
