@@ -60,7 +60,10 @@ async def test_wallets_and_flows_equal_the_truth(account: Account, credentials: 
             check_wallet(await reader.fetch_wallet(wallet), told[wallet.value])
         flows = await reader.fetch_cash_flows(since=SINCE, until=NOW + timedelta(seconds=1))
         assert sorted((row.kind, row.asset, row.quantity, row.fee) for row in flows) == sorted(
-            (row["kind"], row["asset"], Decimal(row["quantity"]), Decimal(row["fee"])) for row in truth["flows"]
+            (row["kind"], row["asset"], Decimal(row["quantity"]), Decimal(row["fee"]))
+            for row in truth["flows"]
+            if row["kind"]
+            in {"deposit", "withdrawal"}  # moves to a sub-account are transfers, with a stream of their own
         )
         for order in await reader.fetch_open_orders():
             assert order.quantity > 0
