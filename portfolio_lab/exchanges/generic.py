@@ -87,7 +87,7 @@ class GenericReads:
         orders: dict[str, OpenOrder] = {}
         for params in self._manner.orders:
             rows, _ = await _all_pages(asked, "fetch_open_orders", params)
-            found = (_order(asked, row) for row in rows)
+            found = (_order(asked.market_of(row, params), row) for row in rows)
             orders |= {order.order_id: order for order in found if order.wallet in wallets}
         return tuple(orders.values())
 
@@ -134,7 +134,8 @@ class GenericReads:
         marks: list[AnswerMark] = []
         for params in self._manner.positions:
             rows, answered = await _all_pages(client, "fetch_positions", params)
-            positions += [position for row in rows if (position := _position(client, row)) is not None]
+            found = (_position(client.market_of(row, params), row) for row in rows)
+            positions += [position for position in found if position is not None]
             marks += answered
         earned: dict[str, Decimal] = {}
         for position in positions:
@@ -215,11 +216,10 @@ def _balance(asset: str, found: Sequence[tuple[str, Decimal]], free: Mapping[str
     return Balance(asset, sum((part for _, part in found), ZERO), available=available, components=parts)
 
 
-def _position(client: UnifiedClient, row: Mapping[str, Any]) -> Position | None:
+def _position(market: Mapping[str, Any], row: Mapping[str, Any]) -> Position | None:
     contracts = number(row, "contracts")
     if not contracts:
         return None
-    market = client.market(text(row, "symbol"))
     side, size, mark = text(row, "side"), contract_size(market), positive(text(row, "markPrice"), "markPrice")
     if side not in {"long", "short"} or contracts < 0:
         raise AnswerShapeError("The answer has a position of no known side.", path="side")
@@ -242,8 +242,7 @@ def _position(client: UnifiedClient, row: Mapping[str, Any]) -> Position | None:
     )
 
 
-def _order(client: UnifiedClient, row: Mapping[str, Any]) -> OpenOrder:
-    market = client.market(text(row, "symbol"))
+def _order(market: Mapping[str, Any], row: Mapping[str, Any]) -> OpenOrder:
     size = contract_size(market)
     price = number_or_none(row, "price") or None
 

@@ -186,6 +186,19 @@ class UnifiedClient(VenueClient):
             raise AnswerShapeError("The answer names an instrument that the venue does not list.", path="symbol")
         return found
 
+    def market_of(self, row: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the market of a row, by the type of market that was asked for.
+
+        Where one raw name means a pair and a contract, ccxt guesses by the presence of optional fields.
+        """
+        kind, info = params.get("type"), row.get("info")
+        raw = info.get("symbol") if isinstance(info, dict) else None
+        listed = self._exchange.markets_by_id or {}
+        found = [one for one in listed.get(raw, ()) if one["spot"] == (kind == "spot")] if kind else []
+        if kind and len({one["symbol"] for one in found}) != 1:  # ccxt lists a contract twice
+            raise AnswerShapeError("The answer names an instrument that the venue does not list.", path="symbol")
+        return found[0] if found else self.market(str(row.get("symbol")))
+
     def share_markets(self, public: UnifiedClient) -> None:
         """Take the listing that another client of the venue has loaded."""
         if self._exchange is not public._exchange and self._exchange.markets is not public._exchange.markets:

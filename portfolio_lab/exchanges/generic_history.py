@@ -22,7 +22,8 @@ LATE = timedelta(days=3)
 
 METHODS = {"deposits": "fetch_deposits", "withdrawals": "fetch_withdrawals", "fills": "fetch_my_trades"}
 
-RowOf = Callable[[UnifiedClient, Mapping[str, Any]], ActivityRow | None]
+RowOf = Callable[[Mapping[str, Any], Mapping[str, Any]], ActivityRow | None]
+"""Makes a row of ours: of what market (a flow: none), of what row."""
 
 
 def streams(manner: Manner) -> tuple[Stream, ...]:
@@ -86,7 +87,8 @@ def _fetch(
         answer, _marks = await client.call(METHODS[stream], asked)
         if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
             raise AnswerShapeError("ccxt made rows of another kind.")
-        found = (row_of(client, row) for row in answer)
+        is_traded = stream == "fills"
+        found = (row_of(client.market_of(row, params) if is_traded else {}, row) for row in answer)
         start, end = instant(window.start, "start"), instant(window.end, "end")
         return Raw(answer, tuple(row for row in found if row is not None and start <= row_at(row) < end))
 
@@ -100,7 +102,7 @@ def row_at(row: ActivityRow) -> datetime:
     return row.at
 
 
-def _flow(client: UnifiedClient, row: Mapping[str, Any]) -> CashFlow | None:  # noqa: ARG001 - as _fill
+def _flow(market: Mapping[str, Any], row: Mapping[str, Any]) -> CashFlow | None:  # noqa: ARG001 - as _fill
     if row.get("status") != "ok":
         return None
     kind, asset = text(row, "type"), asset_code(text(row, "currency"), "currency")
@@ -121,8 +123,7 @@ def _fee(row: Mapping[str, Any]) -> Decimal:
     return abs(found) if found is not None else Decimal(0)
 
 
-def _fill(client: UnifiedClient, row: Mapping[str, Any]) -> Fill:
-    market = client.market(text(row, "symbol"))
+def _fill(market: Mapping[str, Any], row: Mapping[str, Any]) -> Fill:
     price = number(row, "price")
     units = number(row, "amount") * contract_size(market)
     fee = row.get("fee")
