@@ -136,14 +136,14 @@ def _rows(row: shapes_ledger.Bill) -> Iterator[ActivityRow]:
     change = payloads.amount(row.balChg, f"{path}.balChg")
     if row.type == TRANSFER or row.subType == DUST_OUT:
         if change:
-            yield _transfer(row, asset, change)
+            yield _moved(row, asset, change)
         return
     quantity = _quantity(row, change, path)
     if quantity:
         yield _income(row, asset, quantity, path)
 
 
-def _transfer(row: shapes_ledger.Bill, asset: str, change: Decimal) -> Transfer:
+def _moved(row: shapes_ledger.Bill, asset: str, change: Decimal) -> Transfer:
     """From or to the funding account; where OKX names no other side, it is outside this account."""
     ends = {row.from_, row.to}
     other = Wallet.FUNDING if "6" in ends or row.subType == DUST_OUT else None
