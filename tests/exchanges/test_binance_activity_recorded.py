@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from portfolio_lab.exchanges import payloads
-from portfolio_lab.exchanges.binance import borrowing, fiat, fills, income, ledger, transfers
+from portfolio_lab.exchanges.binance import borrowing, fiat, fills, income, ledger, savings, transfers
 from portfolio_lab.exchanges.binance import history_shapes as history
 from portfolio_lab.exchanges.binance import ledger_shapes as shapes
 from portfolio_lab.exchanges.binance.prices import Instrument
@@ -69,7 +69,11 @@ CASES: dict[str, tuple[Any, Made]] = {
     "binance_sapi-v1-pay-transactions_": (shapes.PayTransactions, lambda a: [ledger.payment_rows(r) for r in a.data]),
     "binance_sapi-v1-simple-earn-flexible-history-rewardsRecord_": (
         shapes.FlexibleRewards,
-        lambda a: [ledger.flexible_reward(r, "1") for r in a.rows],
+        lambda a: [savings.flexible_reward(r, "1") for r in a.rows],
+    ),
+    "binance_sapi-v1-simple-earn-flexible-history-subscriptionRecord_": (
+        shapes.EarnMoves,
+        lambda a: [savings.subscription(r) for r in a.rows],
     ),
     "binance_sapi-v1-margin-interestHistory_": (
         shapes.MarginInterests,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from portfolio_lab.errors import AnswerShapeError
-from portfolio_lab.exchanges.binance import borrowing, fiat, fills, income, ledger, streams, transfers
+from portfolio_lab.exchanges.binance import borrowing, fiat, fills, income, ledger, savings, streams, transfers
 from portfolio_lab.exchanges.binance import history_shapes as history
 from portfolio_lab.exchanges.binance import ledger_shapes as shapes
 from portfolio_lab.exchanges.binance.prices import Instrument
@@ -267,6 +267,32 @@ def test_a_payment_takes_the_currencies_that_were_used() -> None:
     used = [shapes.PayFunds("USDT", "1.2"), shapes.PayFunds("BUSD", "0.4")]
     rows = ledger.payment_rows(shapes.PayTransaction("PAY", "M_P_1", AT, "-0.005", "BNB", used))
     assert [(row.asset, row.quantity) for row in rows] == [("USDT", D("-1.2")), ("BUSD", D("-0.4"))]
+
+
+def test_a_subscription_goes_to_earn_and_a_redemption_comes_back() -> None:
+    row = shapes.EarnMove("USDT", "100", AT, "SUCCESS", purchaseId=4, redeemId=5, sourceAccount="FUND")
+    into, back = savings.subscription(row), savings.redemption(row)
+    assert (into.source, into.target, into.quantity) == (Wallet.FUNDING, Wallet.EARN, D(100))
+    assert (back.source, back.target, back.transfer_id) == (Wallet.EARN, Wallet.SPOT, "redeem-5-USDT")
+
+
+def test_only_real_time_rewards_stay_in_the_product() -> None:
+    stays = savings.flexible_reward(shapes.FlexibleReward("USDT", "0.1", "REALTIME", AT), "1")
+    paid = savings.flexible_reward(shapes.FlexibleReward("USDT", "0.1", "BONUS", AT), "2")
+    assert (stays.wallet, paid.wallet) == (Wallet.EARN, Wallet.SPOT)
+
+
+@pytest.mark.parametrize(("text", "told"), [("Flexible", True), ("Locked", True), ("BNB Vault", False)])
+def test_a_reward_that_earns_history_tells_is_no_distribution(text: str, told: bool) -> None:  # noqa: FBT001 - a case
+    assert ledger.is_earn_reward(text) is told
+
+
+def test_a_staked_coin_becomes_its_receipt() -> None:
+    row = shapes.Wrap(AT, "SOL", "10", "BNSOL", "9.3", "SUCCESS")
+    assert [(leg.asset, leg.quantity) for leg in savings.wrap_legs(row, "staking-1")] == [
+        ("SOL", D(-10)),
+        ("BNSOL", D("9.3")),
+    ]
 
 
 def test_equal_rows_without_an_id_stay_two() -> None:

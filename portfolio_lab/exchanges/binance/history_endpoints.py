@@ -62,6 +62,31 @@ CONVERSIONS = _personal("sapiGetConvertTradeFlow", "/sapi/v1/convert/tradeFlow",
 FLEXIBLE_REWARDS = _sapi(
     "sapiGetSimpleEarnFlexibleHistoryRewardsRecord", "/sapi/v1/simple-earn/flexible/history/rewardsRecord", 150
 )
+LOCKED_REWARDS = _sapi(
+    "sapiGetSimpleEarnLockedHistoryRewardsRecord", "/sapi/v1/simple-earn/locked/history/rewardsRecord", 150
+)
+FLEXIBLE_SUBSCRIPTIONS = _sapi(
+    "sapiGetSimpleEarnFlexibleHistorySubscriptionRecord",
+    "/sapi/v1/simple-earn/flexible/history/subscriptionRecord",
+    150,
+)
+FLEXIBLE_REDEMPTIONS = _sapi(
+    "sapiGetSimpleEarnFlexibleHistoryRedemptionRecord", "/sapi/v1/simple-earn/flexible/history/redemptionRecord", 150
+)
+LOCKED_SUBSCRIPTIONS = _sapi(
+    "sapiGetSimpleEarnLockedHistorySubscriptionRecord", "/sapi/v1/simple-earn/locked/history/subscriptionRecord", 150
+)
+LOCKED_REDEMPTIONS = _sapi(
+    "sapiGetSimpleEarnLockedHistoryRedemptionRecord", "/sapi/v1/simple-earn/locked/history/redemptionRecord", 150
+)
+ETH_STAKED = _sapi("sapiGetEthStakingEthHistoryStakingHistory", "/sapi/v1/eth-staking/eth/history/stakingHistory", 150)
+ETH_UNSTAKED = _sapi(
+    "sapiGetEthStakingEthHistoryRedemptionHistory", "/sapi/v1/eth-staking/eth/history/redemptionHistory", 150
+)
+SOL_STAKED = _sapi("sapiGetSolStakingSolHistoryStakingHistory", "/sapi/v1/sol-staking/sol/history/stakingHistory", 150)
+SOL_UNSTAKED = _sapi(
+    "sapiGetSolStakingSolHistoryRedemptionHistory", "/sapi/v1/sol-staking/sol/history/redemptionHistory", 150
+)
 MARGIN_INTEREST = _sapi("sapiGetMarginInterestHistory", "/sapi/v1/margin/interestHistory")
 MARGIN_LOANS = _sapi("sapiGetMarginBorrowRepay", "/sapi/v1/margin/borrow-repay", 10)
 PM_MARGIN_INTEREST = _of("papiGetMarginMarginInterestHistory", "/papi/v1/margin/marginInterestHistory", "papi", PAPI, 1)

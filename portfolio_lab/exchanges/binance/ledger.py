@@ -14,7 +14,7 @@ from portfolio_lab.exchanges.sources import Ask, Page, Raw, Window, by_number, b
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.activity import Income
 
-DIVIDEND_PAGE, CONVERSION_PAGE, PAY_PAGE, REWARD_PAGE, REBATE_PAGE = 500, 1_000, 100, 100, 100
+DIVIDEND_PAGE, CONVERSION_PAGE, PAY_PAGE, REBATE_PAGE = 500, 1_000, 100, 100
 
 GIFTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("promotion", ("voucher", "bonus", "gift", "trial", "reward center", "campaign", "competition", "promotion")),
@@ -46,7 +46,7 @@ def dividends(client: VenueClient) -> Ask:
         answer, _mark = await client.ask(at.DIVIDENDS, shapes.Dividends, asked)
         if len(answer.rows) >= DIVIDEND_PAGE:
             return Page((), is_cut=True)
-        return Page(tuple(dividend(row) for row in answer.rows))
+        return Page(tuple(dividend(row) for row in answer.rows if not is_earn_reward(row.enInfo)))
 
     return ask
 
@@ -65,6 +65,11 @@ def dividend(row: shapes.Dividend) -> Income:
         quantity=-abs(amount) if row.direction < 0 else amount,
         reference=str(row.tranId),
     )
+
+
+def is_earn_reward(text: str) -> bool:
+    """True for a reward of Simple Earn, which its own history tells (the words are unverified)."""
+    return text.lower().startswith(("flexible", "locked", "simple earn"))
 
 
 def gift_kind(text: str) -> str:
@@ -190,37 +195,6 @@ def payment_rows(row: shapes.PayTransaction) -> list[Income]:
             )
         )
     return rows
-
-
-def earn_rewards(client: VenueClient) -> Ask:
-    """Return the source of the rewards that stay in flexible Simple Earn: the real-time ones.
-
-    Bonuses, rewards of locked products and of staking are paid into spot, where the distributions
-    tell them: a row of both would count twice (unverified). What wraps a staked coin gains in price.
-    """
-
-    async def fetch(window: Window, number: int) -> Raw[shapes.FlexibleReward]:
-        asked = {"type": "REALTIME", "startTime": window.start, "endTime": window.last}
-        page = {"current": number, "size": REWARD_PAGE}
-        answer, _ = await client.ask(at.FLEXIBLE_REWARDS, shapes.FlexibleRewards, {**asked, **page})
-        names = numbered([f"{row.projectId}-{row.asset}-{row.time}" for row in answer.rows])
-        return Raw(answer.rows, tuple(map(flexible_reward, answer.rows, names)))
-
-    return by_number(fetch, size=REWARD_PAGE)
-
-
-def flexible_reward(row: shapes.FlexibleReward, name: str) -> Income:
-    """Return our row of one reward of a flexible product."""
-    asset = payloads.asset_code(row.asset, "asset")
-    return Income(
-        at=payloads.instant(row.time, f"[{asset}].time"),
-        income_id=f"flexible-{name}"[:200],
-        kind="earn_reward",
-        venue_kind=row.type[:40],
-        wallet=Wallet.EARN,
-        asset=asset,
-        quantity=payloads.amount(row.rewards, f"[{asset}].rewards"),
-    )
 
 
 def rebates(client: VenueClient) -> Ask:

@@ -291,3 +291,58 @@ class IsolatedPairs(Fields, frozen=True):
     """margin/isolated/account: which pairs there are."""
 
     assets: list[IsolatedPair]
+
+
+class EarnMove(Fields, frozen=True):
+    """A row of Simple Earn's subscriptionRecord or redemptionRecord, flexible or locked."""
+
+    asset: str
+    amount: str
+    time: int
+    status: str
+    purchaseId: int | str = ""
+    redeemId: int | str = ""
+    sourceAccount: str = "SPOT"
+    destAccount: str = "SPOT"
+
+
+class EarnMoves(Fields, frozen=True):
+    """subscriptionRecord and redemptionRecord."""
+
+    total: int
+    rows: list[EarnMove]
+
+
+class LockedReward(Fields, frozen=True):
+    """One row of simple-earn/locked/history/rewardsRecord."""
+
+    asset: str
+    amount: str
+    time: int
+    positionId: int | str = ""
+    type: str = "Locked Rewards"
+
+
+class LockedRewards(Fields, frozen=True):
+    """simple-earn/locked/history/rewardsRecord."""
+
+    total: int
+    rows: list[LockedReward]
+
+
+class Wrap(Fields, frozen=True):
+    """A row of a stakingHistory or redemptionHistory: `asset` was given for `distributeAsset`."""
+
+    time: int
+    asset: str
+    amount: str
+    distributeAsset: str
+    distributeAmount: str
+    status: str
+
+
+class Wraps(Fields, frozen=True):
+    """stakingHistory and redemptionHistory."""
+
+    total: int
+    rows: list[Wrap]

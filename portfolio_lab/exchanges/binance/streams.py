@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from portfolio_lab.errors import VenueError
-from portfolio_lab.exchanges.binance import borrowing, estimates, fiat, fills, income, ledger, transfers
+from portfolio_lab.exchanges.binance import borrowing, estimates, fiat, fills, income, ledger, savings, transfers
 from portfolio_lab.exchanges.binance import history_endpoints as at
 from portfolio_lab.exchanges.binance.prices import Instruments
 from portfolio_lab.exchanges.client import VenueClient
@@ -54,7 +54,7 @@ def _of(
 _WINDOWED = (
     _of("deposits", QUARTER, None, transfers.deposits, overlap=WEEK),
     _of("withdrawals", QUARTER, None, transfers.withdrawals, overlap=WEEK, requests=2),
-    _of("transfers", MONTH, 180, transfers.transfers, requests=8),
+    _of("transfers", timedelta(days=180), 180, transfers.transfers, requests=8),
     _of("usd_m_income", WEEK, 89, _usd_m, Wallet.USD_M),
     _of("coin_m_income", WEEK, 89, _coin_m, Wallet.COIN_M),
     _of("pm_usd_m_income", WEEK, 89, lambda client: income.pm_income(client, "usd_m"), Wallet.PORTFOLIO_MARGIN),
@@ -72,7 +72,9 @@ _WINDOWED = (
     _of("isolated_loans", MONTH, None, borrowing.isolated_loans, Wallet.ISOLATED_MARGIN),
     _of("pm_margin_interest", MONTH, 180, borrowing.pm_interest, Wallet.PORTFOLIO_MARGIN),
     _of("loans", QUARTER, None, borrowing.loans, Wallet.LOANS),
-    _of("earn_rewards", MONTH, None, ledger.earn_rewards, Wallet.EARN),
+    _of("earn_moves", MONTH, None, savings.moves, *CASH, Wallet.EARN),
+    _of("earn_rewards", MONTH, None, savings.rewards, *CASH, Wallet.EARN),
+    _of("staking", MONTH, None, savings.wraps, *CASH),
     _of("rebates", MONTH, 89, ledger.rebates, *CASH, requests=3),
     _of("family_transfers", WEEK, 180, transfers.family, requests=8),
 )
