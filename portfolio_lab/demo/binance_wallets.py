@@ -5,11 +5,9 @@ from __future__ import annotations
 from portfolio_lab.demo.binance_ask import Ask, Endpoint, Json
 from portfolio_lab.demo.binance_spot import LISTED, Holding, coin_holdings, frozen, spot_holdings
 from portfolio_lab.demo.binance_text import eight_text, plain_text
-from portfolio_lab.demo.binance_worth import asset_worth, margin_balances
+from portfolio_lab.demo.binance_worth import asset_worth
 from portfolio_lab.demo.facts import ZERO
 from portfolio_lab.models.accounts import Wallet
-
-__all__ = ["ENDPOINTS", "asset_worth", "margin_balances"]
 
 # ---------------------------------------------------------------- holdings
 
