@@ -10,12 +10,12 @@ PEGS: dict[str, str] = {
     "BFUSD": "USDT",  # Binance: reward-bearing margin asset, one USDT
     "RWUSD": "USDT",  # Binance: reward-bearing, redeemed one to one
     "BNFCR": "USDC",  # Binance: futures credits of its European users; the peg is unverified
+    "BETH": "ETH",  # staked ether before it was wrapped: redeemed one to one
 }
 """Credits that a venue redeems at a fixed rate: one unit is worth one unit of the other."""
 
 WRAPPERS: dict[str, str] = {
     "WBETH": "ETH",
-    "BETH": "ETH",
     "BNSOL": "SOL",
     "OKSOL": "SOL",
     "STETH": "ETH",

@@ -224,7 +224,7 @@ CASH_FLOWS = Table(
         [
             _USER,
             _ACCOUNT,
-            _field("kind", pa.string(), "deposit, withdrawal, joined or left"),
+            _field("kind", pa.string(), "deposit, withdrawal, transfer_in, transfer_out, fiat, pay, joined or left"),
             _field("flow_id", pa.string(), "the venue's id, unique within account and kind"),
             _field("at", INSTANT, "when the money crossed the border"),
             _field("asset", pa.string(), "asset code"),

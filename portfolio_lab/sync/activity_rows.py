@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from portfolio_lab.models.accounts import Account
@@ -34,6 +35,14 @@ if TYPE_CHECKING:
 CursorKey = tuple[str, str, str]
 """(user, account, stream)."""
 
+TRANSFER_IN, TRANSFER_OUT = "transfer_in", "transfer_out"
+"""Kinds of flow between an account and another one of its family: a sub-account, or the master."""
+
+SERVICES = ("fiat", "pay")
+"""Kinds of income that are no income: money that comes from outside, or goes there."""
+
+ZERO = Decimal(0)
+
 _JUST_WRITTEN = {"known_at", "price", "value", "currency"}
 """Columns that are ours and may differ between two writings of one fact."""
 
@@ -43,7 +52,7 @@ class ActivityRows:
     """What one cycle's steps come to. `flows` are still cash flows: they are valued elsewhere."""
 
     tables: dict[str, list[Row]] = field(default_factory=dict)
-    flows: dict[tuple[str, str, str], list[CashFlow]] = field(default_factory=dict)
+    flows: list[tuple[Account, CashFlow]] = field(default_factory=list)
     cursors: dict[CursorKey, Row] = field(default_factory=dict)
     restatements: list[Row] = field(default_factory=list)
     events: set[tuple[str, str, str, datetime]] = field(default_factory=set)
@@ -93,8 +102,9 @@ def _take(
 ) -> None:
     for row in step.rows:
         found.events |= {(account.user, account.name, asset, _at(row)) for asset in _assets(row)}
+        if (flow := flow_of(row)) is not None:
+            found.flows.append((account, flow))
         if isinstance(row, CashFlow):
-            found.flows.setdefault(account.key, []).append(row)
             continue
         table = _table(row)
         record = _record(row, account, currency=currency, known_at=known_at)
@@ -102,6 +112,25 @@ def _take(
             record,
             is_late(_at(row), before),
         )
+
+
+def flow_of(row: ActivityRow) -> CashFlow | None:
+    """Return the cash flow that a row of activity is: money that crossed the border of its account, else None.
+
+    Beside deposits and withdrawals that is a transfer whose other side is another account, and
+    money that came or went by the venue's fiat and payment services.
+    """
+    if isinstance(row, CashFlow):
+        return row
+    if isinstance(row, Transfer) and (row.source is None) != (row.target is None):
+        came = row.source is None
+        quantity = row.quantity if came else -row.quantity
+        kind = TRANSFER_IN if came else TRANSFER_OUT
+        wallet = row.target if came else row.source
+        return CashFlow(row.at, row.transfer_id, kind, row.asset, quantity, ZERO, "", wallet=wallet)
+    if isinstance(row, Income) and row.kind in SERVICES:
+        return CashFlow(row.at, row.income_id, row.kind, row.asset, row.quantity, ZERO, "", wallet=row.wallet)
+    return None
 
 
 def is_late(at: datetime, cursor: Mapping[str, object] | None) -> bool:

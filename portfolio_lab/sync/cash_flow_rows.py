@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from portfolio_lab.models.accounts import Account
 from portfolio_lab.models.activity import CashFlow
 from portfolio_lab.models.tables import CASH_FLOWS, PRICES
-from portfolio_lab.sync.activity_rows import CursorKey
+from portfolio_lab.sync.activity_rows import CursorKey, flow_of
 from portfolio_lab.sync.amounts import stored
 from portfolio_lab.sync.grading import Moment, VenuePrices, prices_of
 from portfolio_lab.sync.reading import FLOW_STREAMS, AccountReading, Origin
@@ -152,7 +152,8 @@ def flows_read(readings: Sequence[AccountReading]) -> list[tuple[Account, CashFl
         if isinstance(reading.flows, tuple):
             found += [(reading.account, flow) for flow in reading.flows]
         for step in reading.activity.steps:
-            found += [(reading.account, row) for row in step.rows if isinstance(row, CashFlow)]
+            told = (flow_of(row) for row in step.rows)
+            found += [(reading.account, flow) for flow in told if flow is not None]
     return found
 
 

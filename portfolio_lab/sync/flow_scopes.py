@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from portfolio_lab.engines.pairing import CLOCKS_APART, LONGEST_WAY, Move, Pair, pair_moves
 from portfolio_lab.models.snapshot import Grade, PortfolioSnapshot
 from portfolio_lab.models.tables import CASH_FLOWS
+from portfolio_lab.sync.activity_rows import TRANSFER_IN, TRANSFER_OUT
 from portfolio_lab.sync.amounts import stored
 from portfolio_lab.sync.cash_flow_rows import EXTERNAL, INTERNAL
 from portfolio_lab.sync.rows import Row
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from portfolio_lab.store import Store
 
 REACH = LONGEST_WAY + CLOCKS_APART
+ENDS = (("withdrawal", "deposit"), (TRANSFER_OUT, TRANSFER_IN))
+"""The kinds of flow that can be the two ends of one move."""
+
 JOINED, LEFT = "joined", "left"
 
 
@@ -43,12 +47,13 @@ def scoped(store: Store, fresh: Sequence[Row], *, known_at: datetime) -> tuple[l
     for user in sorted({str(row["user"]) for row in fresh}):
         mine = [row for row in fresh if row["user"] == user]
         candidates = {_key(row): row for row in _unpaired(store, user, mine)} | {_key(row): row for row in mine}
-        found = pair_moves(_moves(candidates.values(), "withdrawal"), _moves(candidates.values(), "deposit"))
-        for pair in found:
-            for kind, end in (("withdrawal", pair.withdrawal), ("deposit", pair.deposit)):
-                row = candidates[user, end.account, kind, end.flow_id]
-                rows[_key(row)] = {**row, "scope": INTERNAL, "pair_id": pair.pair_id, "known_at": known_at}
-        pairs += found
+        for out, into in ENDS:
+            found = pair_moves(_moves(candidates.values(), out), _moves(candidates.values(), into))
+            for pair in found:
+                for kind, end in ((out, pair.withdrawal), (into, pair.deposit)):
+                    row = candidates[user, end.account, kind, end.flow_id]
+                    rows[_key(row)] = {**row, "scope": INTERNAL, "pair_id": pair.pair_id, "known_at": known_at}
+            pairs += found
     return list(rows.values()), pairs
 
 
@@ -67,12 +72,17 @@ def _moves(rows: object, kind: str) -> list[Move]:
             row["asset"],
             abs(row["quantity"]),
             row["fee"],
-            row["txid"],
+            row["txid"] if kind in ENDS[0] else _shared_id(row["flow_id"]),
             row["network"] or "",
         )
         for row in rows  # type: ignore[attr-defined]
         if row["kind"] == kind and row["scope"] in {None, EXTERNAL} and row["pair_id"] is None
     ]
+
+
+def _shared_id(transfer_id: str) -> str:
+    """The two ends of a transfer within one family of accounts carry the venue's one id: as good as a chain's."""
+    return f"transferwithinfamily{''.join(filter(str.isalnum, transfer_id))}"
 
 
 def _key(row: Mapping[str, object]) -> tuple[object, ...]:

@@ -27,6 +27,8 @@ from portfolio_lab.sync.tiers import Completed, Tiers
 ALWAYS_PRICED = ("BTC", "ETH", "USDT")
 OLDEST_PRICE = timedelta(minutes=5)
 SLOTS_OF_GRACE = 2
+MOST_REASONS = 5
+"""A wallet's reason names so many coins at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +251,9 @@ def _why_unpriced(reading: WalletReading, prices: VenuePrices) -> tuple[str, str
     if prices.failure is not None:
         return prices.failure.code, f"no prices: {prices.failure.reason}"
     reasons = [prices.unpriced[balance.asset] for balance in reading.balances if balance.asset in prices.unpriced]
-    return "unpriced", "; ".join(dict.fromkeys(reasons)) or "a holding has no price"
+    told = list(dict.fromkeys(reasons))
+    more = f"; and {len(told) - MOST_REASONS} more" if len(told) > MOST_REASONS else ""
+    return "unpriced", "; ".join(told[:MOST_REASONS]) + more or "a holding has no price"
 
 
 def _reason(states: Sequence[WalletState]) -> str:
