@@ -312,6 +312,14 @@ def test_a_repayment_counts_without_its_interest() -> None:
     assert borrowing.margin_loan(row, Wallet.CROSS_MARGIN, "BORROW").quantity == D("13.9")
 
 
+def test_a_loans_collateral_moves_there_and_back() -> None:
+    there = borrowing.pledge("1", "BTC", "0.5", AT, is_back=False)
+    back = borrowing.pledge("1", "BTC", "0.5", AT, is_back=True)
+    assert (there.source, there.target, there.quantity) == (Wallet.SPOT, Wallet.LOANS, D("0.5"))
+    assert (back.source, back.target) == (Wallet.LOANS, Wallet.SPOT)
+    assert borrowing.loan("repay-1", "USDT", "7", AT, -1).quantity == D(-7)
+
+
 # ---------------------------------------------------------------- which streams
 
 

@@ -12,7 +12,7 @@ from portfolio_lab.exchanges.binance.ledger import numbered
 from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.exchanges.sources import Ask, Page, Raw, Window, by_number, lanes
 from portfolio_lab.models.accounts import Wallet
-from portfolio_lab.models.activity import Income
+from portfolio_lab.models.activity import ActivityRow, Income, Transfer
 
 PAGE = 100
 
@@ -121,28 +121,32 @@ def margin_loan(row: shapes.MarginLoan, wallet: Wallet, kind: str) -> Income:
 
 
 def loans(client: VenueClient) -> Ask:
-    """Return the source of flexible loans: what was borrowed (+), what was repaid (-)."""
+    """Return the source of flexible loans: what was borrowed (+), what was repaid (-), and their collateral's moves."""
 
     async def borrowed(window: Window, number: int) -> Raw[shapes.LoanBorrow]:
         asked = {"startTime": window.start, "endTime": window.last, "current": number, "limit": PAGE}
         answer, _ = await client.ask(at.LOAN_BORROWS, shapes.LoanBorrows, asked)
         names = numbered([f"borrow-{row.borrowTime}-{row.loanCoin}-{row.collateralCoin}" for row in answer.rows])
-        rows = [
-            loan(name, row.loanCoin, row.initialLoanAmount, row.borrowTime, 1)
-            for name, row in zip(names, answer.rows, strict=True)
-            if row.status.lower() != "failed"
-        ]
+        rows: list[ActivityRow] = []
+        for name, row in zip(names, answer.rows, strict=True):
+            if row.status.lower() != "failed":
+                rows += [
+                    loan(name, row.loanCoin, row.initialLoanAmount, row.borrowTime, 1),
+                    pledge(name, row.collateralCoin, row.initialCollateralAmount, row.borrowTime, is_back=False),
+                ]
         return Raw(answer.rows, tuple(rows))
 
     async def repaid(window: Window, number: int) -> Raw[shapes.LoanRepay]:
         asked = {"startTime": window.start, "endTime": window.last, "current": number, "limit": PAGE}
         answer, _ = await client.ask(at.LOAN_REPAYS, shapes.LoanRepays, asked)
         names = numbered([f"repay-{row.repayTime}-{row.loanCoin}-{row.collateralCoin}" for row in answer.rows])
-        rows = [
-            loan(name, row.loanCoin, row.repayAmount, row.repayTime, -1)
-            for name, row in zip(names, answer.rows, strict=True)
-            if row.repayStatus.lower() == "repaid"
-        ]
+        rows: list[ActivityRow] = []
+        for name, row in zip(names, answer.rows, strict=True):
+            if row.repayStatus.lower() == "repaid":
+                rows += [
+                    loan(name, row.loanCoin, row.repayAmount, row.repayTime, -1),
+                    pledge(name, row.collateralCoin, row.collateralReturn, row.repayTime, is_back=True),
+                ]
         return Raw(answer.rows, tuple(rows))
 
     return lanes([by_number(borrowed, size=PAGE), by_number(repaid, size=PAGE)])
@@ -159,4 +163,18 @@ def loan(name: str, coin: str, text: str, moment: int, sign: int) -> Income:
         wallet=Wallet.LOANS,
         asset=asset,
         quantity=sign * payloads.not_negative(text, f"[{asset}].amount"),
+    )
+
+
+def pledge(name: str, coin: str, text: str, moment: int, *, is_back: bool) -> Transfer:
+    """Return the move of a loan's collateral: from spot into the loan, or back."""
+    asset = payloads.asset_code(coin, "collateralCoin")
+    sides = (Wallet.LOANS, Wallet.SPOT) if is_back else (Wallet.SPOT, Wallet.LOANS)
+    return Transfer(
+        at=payloads.instant(moment, f"[{asset}].time"),
+        transfer_id=f"collateral-{name}"[:200],
+        asset=asset,
+        quantity=payloads.not_negative(text, f"[{asset}].collateral"),
+        source=sides[0],
+        target=sides[1],
     )

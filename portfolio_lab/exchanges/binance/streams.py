@@ -71,7 +71,7 @@ _WINDOWED = (
     _of("isolated_interest", MONTH, None, borrowing.isolated_interest, Wallet.ISOLATED_MARGIN),
     _of("isolated_loans", MONTH, None, borrowing.isolated_loans, Wallet.ISOLATED_MARGIN),
     _of("pm_margin_interest", MONTH, 180, borrowing.pm_interest, Wallet.PORTFOLIO_MARGIN),
-    _of("loans", QUARTER, None, borrowing.loans, Wallet.LOANS),
+    _of("loans", QUARTER, None, borrowing.loans, Wallet.LOANS, overlap=WEEK),
     _of("earn_moves", MONTH, None, savings.moves, *CASH, Wallet.EARN),
     _of("earn_rewards", MONTH, None, savings.rewards, *CASH, Wallet.EARN),
     _of("staking", MONTH, None, savings.wraps, *CASH),
