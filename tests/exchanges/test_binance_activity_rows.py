@@ -14,7 +14,7 @@ from portfolio_lab.exchanges.binance import history_shapes as history
 from portfolio_lab.exchanges.binance import ledger_shapes as shapes
 from portfolio_lab.exchanges.binance.prices import Instrument
 from portfolio_lab.exchanges.payloads import shaped
-from portfolio_lab.models.accounts import KNOWN_WALLETS, VENUE_WALLETS, Wallet
+from portfolio_lab.models.accounts import KNOWN_WALLETS, Wallet
 from portfolio_lab.models.activity import INCOME_KINDS, CashFlow, Income, Transfer
 
 AT, MOMENT = 1_760_000_000_123, datetime(2025, 10, 9, 8, 53, 20, 123_000, tzinfo=UTC)
@@ -324,7 +324,7 @@ def test_a_loans_collateral_moves_there_and_back() -> None:
 
 
 def test_flows_and_trades_come_before_ledgers_and_only_held_wallets_have_streams() -> None:
-    names = [stream.name for stream in streams.streams(VENUE_WALLETS["binance"])]
+    names = [stream.name for stream in streams.streams((Wallet.SPOT, Wallet.FUNDING, Wallet.USD_M, Wallet.COIN_M))]
     assert names[:6] == ["deposits", "withdrawals", "transfers", "spot_fills", "usd_m_fills", "coin_m_fills"]
     assert "options_fills" not in names
     assert "pm_usd_m_income" not in names

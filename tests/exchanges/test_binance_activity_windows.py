@@ -230,3 +230,18 @@ async def test_a_rare_direction_may_be_refused_a_common_one_may_not() -> None:
 async def test_a_stream_that_is_not_there_is_an_error() -> None:
     with pytest.raises(VenueError, match="no stream"):
         await Silent().step("tea_leaves")
+
+
+async def test_a_wallet_that_was_never_there_tells_nothing_and_one_that_closed_is_refused() -> None:
+    venue = Silent()
+    cursor = (await venue.step("pm_usd_m_income")).cursor
+    venue.answers[at.PM_USD_M_INCOME] = CredentialsError("no")
+    step = await venue.step("pm_usd_m_income")
+    assert (step.rows, step.cursor, step.known_until, step.is_backfilled) == ((), "", None, True)
+    with pytest.raises(WalletRefusedError):
+        await venue.step("pm_usd_m_income", cursor)
+
+
+async def test_a_bad_key_is_told_by_the_streams_of_the_cash_wallets() -> None:
+    with pytest.raises(CredentialsError):
+        await Silent(ANSWERS | {at.DEPOSITS: CredentialsError("no")}).step("deposits")

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from portfolio_lab.errors import VenueError
+from portfolio_lab.errors import CredentialsError, VenueError, WalletRefusedError
 from portfolio_lab.exchanges.binance import borrowing, estimates, fiat, fills, income, ledger, savings, transfers
 from portfolio_lab.exchanges.binance import history_endpoints as at
 from portfolio_lab.exchanges.binance.prices import Instruments
@@ -100,7 +100,31 @@ async def step(
     now: datetime,
     assets: frozenset[str],
 ) -> ActivityStep:
-    """Take one bounded step along a stream; see `portfolio_lab.exchanges.reads`."""
+    """Take one bounded step along a stream; see `portfolio_lab.exchanges.reads`.
+
+    The stream of a wallet that the venue refuses from the first question on (never opened, no portfolio
+    margin) adds nothing and knows nothing; one that told something before raises WalletRefusedError. The
+    refusal's code is the one of a bad key, which the streams of the cash wallets tell.
+    """
+    try:
+        return await _step(client, instruments, stream, cursor, now=now, assets=assets)
+    except (CredentialsError, WalletRefusedError) as refusal:
+        if _wallets(stream) & CASH:
+            raise
+        if cursor:
+            raise WalletRefusedError("The wallet told its history before, and may no longer be read.") from refusal
+    return ActivityStep(stream, (), "", None, None, is_current=True, is_backfilled=True, progress=1.0)
+
+
+def _wallets(stream: str) -> frozenset[Wallet]:
+    if stream in fills.MARKETS:
+        return frozenset({fills.MARKETS[stream].wallet})
+    return WINDOWED[stream].wallets if stream in WINDOWED else CASH
+
+
+async def _step(
+    client: VenueClient, instruments: Instruments, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]
+) -> ActivityStep:
     if stream in fills.MARKETS:
         return await fills.step_fills(client, instruments, stream, cursor, now=now, assets=assets)
     if stream == estimates.NAME:
