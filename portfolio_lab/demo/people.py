@@ -14,12 +14,14 @@ from portfolio_lab.demo.instruments import INVERSE, LINEAR
 from portfolio_lab.demo.market import DAY_MS, Market, name_seed
 from portfolio_lab.demo.profiles import Leaning, Profile
 from portfolio_lab.demo.story import Story
-from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Credentials, Wallet
+from portfolio_lab.models.accounts import Account, Credentials, Wallet
 
 HISTORY_DAYS = 90
 REVOKED_DAYS_BEFORE_END = 2
 CASH_WALLETS = (Wallet.SPOT, Wallet.FUNDING)
-SAVING_WALLETS = (*VENUE_WALLETS["binance"], Wallet.EARN)
+BINANCE_WALLETS = (Wallet.SPOT, Wallet.FUNDING, Wallet.USD_M, Wallet.COIN_M)
+OKX_WALLETS = (Wallet.TRADING, Wallet.FUNDING)
+SAVING_WALLETS = (*BINANCE_WALLETS, Wallet.EARN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +115,12 @@ _CAROL_BINANCE = Profile(
 )
 
 _ACCOUNTS: tuple[tuple[str, str, str, Profile, tuple[Wallet, ...]], ...] = (
-    ("alice", "binance", "main", _ALICE, VENUE_WALLETS["binance"]),
+    ("alice", "binance", "main", _ALICE, BINANCE_WALLETS),
     ("desk", "binance", "main", _DESK_MAIN, SAVING_WALLETS),
-    ("desk", "binance", "hedge", _DESK_HEDGE, VENUE_WALLETS["binance"]),
-    ("desk", "okx", "main", _DESK_OKX, VENUE_WALLETS["okx"]),
-    ("desk", "okx", "carry", _DESK_CARRY, VENUE_WALLETS["okx"]),
-    ("carol", "okx", "main", _CAROL_OKX, VENUE_WALLETS["okx"]),
+    ("desk", "binance", "hedge", _DESK_HEDGE, BINANCE_WALLETS),
+    ("desk", "okx", "main", _DESK_OKX, OKX_WALLETS),
+    ("desk", "okx", "carry", _DESK_CARRY, OKX_WALLETS),
+    ("carol", "okx", "main", _CAROL_OKX, OKX_WALLETS),
     ("carol", "binance", "main", _CAROL_BINANCE, CASH_WALLETS),
 )
 
@@ -154,7 +156,7 @@ _SPECIAL = (
         "ivan",
         "okx",
         "main",
-        (*VENUE_WALLETS["okx"], Wallet.EARN, Wallet.LOANS),
+        (*OKX_WALLETS, Wallet.EARN, Wallet.LOANS),
         tales.multi_currency,
         mode="3",
     ),

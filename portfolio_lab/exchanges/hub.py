@@ -121,9 +121,9 @@ class AccountReader:
         with named(self.account.venue, "totals"):
             return await self.market.reads.totals(self._client)
 
-    def streams(self) -> tuple[Stream, ...]:
-        """Return the streams of activity of this account, most precious first."""
-        return self.market.reads.streams(self.account.wallets or VENUE_WALLETS[self.account.venue])
+    def streams(self, wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
+        """Return the streams of activity of an account that has these wallets, most precious first."""
+        return self.market.reads.streams(wallets)
 
     async def fetch_step(self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]) -> ActivityStep:
         """Take one bounded step along a stream; `cursor` is the text of the last one, "" at first."""

@@ -65,13 +65,8 @@ KNOWN_WALLETS: dict[str, tuple[Wallet, ...]] = {
 }
 """The wallets that each supported venue can be asked for."""
 
-VENUE_WALLETS: dict[str, tuple[Wallet, ...]] = {
-    "binance": (Wallet.SPOT, Wallet.FUNDING, Wallet.USD_M, Wallet.COIN_M),
-    "okx": (Wallet.TRADING, Wallet.FUNDING),
-    "bybit": KNOWN_WALLETS["bybit"],
-    "kraken": KNOWN_WALLETS["kraken"],
-}
-"""The wallets that an account of each venue has when it names none."""
+VENUE_WALLETS = KNOWN_WALLETS
+"""The wallets that an account has when it names none: all of them; the venue says which it does not have."""
 
 WITHIN_PORTFOLIO_MARGIN = frozenset({Wallet.CROSS_MARGIN, Wallet.USD_M, Wallet.COIN_M})
 """Wallets that hold nothing of their own once an account is in portfolio margin mode."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
@@ -61,8 +61,8 @@ class AccountReader(Protocol):
         """Return the venue's own totals, and which wallets the account does not have."""
         ...
 
-    def streams(self) -> tuple[Stream, ...]:
-        """Return the streams of activity of this account, most precious first."""
+    def streams(self, wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
+        """Return the streams of activity of an account that has these wallets, most precious first."""
         ...
 
     async def fetch_step(self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]) -> ActivityStep:
@@ -143,8 +143,9 @@ class Ask:
 
     `wallets` are asked at once, `held_back` ones only when `moves` says that the others have
     changed so that money may have gone into them. `refused` is a failure known beforehand: then
-    nobody is asked anything. `cursors` continue the account's streams, `is_due` says which of
-    them to look at; at most `most_steps` steps are taken.
+    nobody is asked anything. `absent` are wallets that the account does not have. `cursors`
+    continue the account's streams, `is_due` says which of them to look at; at most `most_steps`
+    steps are taken.
     """
 
     account: Account
@@ -157,6 +158,7 @@ class Ask:
     wants_totals: bool = False
     wants_identity: bool = False
     refused: Failure | None = None
+    absent: Container[Wallet] = ()
     cursors: Mapping[str, str] = field(default_factory=dict)
     is_due: Callable[[str], bool] = _always
     assets: frozenset[str] = frozenset()
@@ -222,7 +224,7 @@ class _Round:
 
     async def _parts(self, ask: Ask, reader: AccountReader) -> AccountReading:
         name = _name(ask.account)
-        by_stream = _tells_flows_by_stream(reader)
+        by_stream = _tells_flows_by_stream(reader, ask.account.wallets)
         wallets, orders, flows, totals, identity = await asyncio.gather(
             self._wallets(ask, reader),
             self._if(ask.wants_orders, _orders(reader), f"{name} open orders"),
@@ -230,7 +232,9 @@ class _Round:
             self._if(ask.wants_totals, reader.fetch_totals(), f"{name} totals"),
             self._if(ask.wants_identity, reader.fetch_identity(), f"{name} identity"),
         )
-        activity = await self._activity(ask, reader)
+        absent = totals.absent if isinstance(totals, VenueTotals) else ask.absent
+        present = tuple(wallet for wallet in ask.account.wallets if wallet not in absent)
+        activity = await self._activity(ask, reader, present)
         return AccountReading(ask.account, wallets, orders, flows, self._until, totals, identity, activity)
 
     async def _wallets(self, ask: Ask, reader: AccountReader) -> dict[Wallet, WalletReading | Failure]:
@@ -252,10 +256,10 @@ class _Round:
         asked.close()
         return None
 
-    async def _activity(self, ask: Ask, reader: AccountReader) -> Steps:
+    async def _activity(self, ask: Ask, reader: AccountReader, wallets: tuple[Wallet, ...]) -> Steps:
         """Step along the streams that are due until they are current, then backfill with what is left."""
         walk = _Walk(self, ask, reader)
-        due = [stream.name for stream in reader.streams() if ask.is_due(stream.name)]
+        due = [stream.name for stream in reader.streams(wallets) if ask.is_due(stream.name)]
         for name in due:
             while await walk.step(name) and not walk.last[name].is_current:
                 pass
@@ -336,8 +340,8 @@ async def _checked_step(asked: Coroutine[object, object, ActivityStep]) -> Activ
     return amounts.check_step(await asked)
 
 
-def _tells_flows_by_stream(reader: AccountReader) -> bool:
-    return {stream.name for stream in reader.streams()} >= FLOW_STREAMS
+def _tells_flows_by_stream(reader: AccountReader, wallets: tuple[Wallet, ...]) -> bool:
+    return {stream.name for stream in reader.streams(wallets)} >= FLOW_STREAMS
 
 
 async def _orders(reader: AccountReader) -> tuple[OpenOrder, ...]:

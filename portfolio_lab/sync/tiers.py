@@ -94,6 +94,7 @@ def asked(
         or not known.identity.is_read_only
         or is_due(known.identity_at, IDENTITY_PERIOD, now),
         refused=refused,
+        absent=absent_wallets(known),
         cursors=cursors,
         is_due=lambda stream: stream in FLOW_STREAMS or is_due(known.streams_at.get(stream), tiers.history, now),
         assets=assets,

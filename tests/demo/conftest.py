@@ -27,7 +27,7 @@ from portfolio_lab.demo.people import credentials_of
 from portfolio_lab.demo.server import DemoExchange, serve_in_thread
 from portfolio_lab.demo.story import Story
 from portfolio_lab.demo.wire import Asked
-from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Wallet
+from portfolio_lab.models.accounts import Account, Wallet
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -111,7 +111,7 @@ class OkxDesk:
         self.market = Market(7)
         self.book = Book("hand/okx/main", self.market, hedge=hedge)
         self.book.head = HAND_START
-        account = Account("hand", "okx", "main", wallets=VENUE_WALLETS["okx"])
+        account = Account("hand", "okx", "main", wallets=(Wallet.TRADING, Wallet.FUNDING))
         story = cast("Story", SilentStory())
         self.account = DemoAccount(account, credentials_of(account), self.book, account.wallets, 77, story, mode=mode)
         self.exchange = Exchange(self.market, DemoClock(HAND_START), (self.account,))

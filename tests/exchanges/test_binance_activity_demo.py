@@ -144,7 +144,7 @@ async def test_all_streams_together_explain_every_coin_of_an_options_writer() ->
     """Nothing is missing, nothing is told twice: the rows add up to what the book holds."""
     async with desk_of("gus") as gus:
         told: Counter[str] = Counter()
-        for stream in gus.reader.streams():
+        for stream in gus.reader.streams(gus.reader.account.wallets):
             if stream.name not in {"estimates", "transfers"}:
                 for row in await gus.rows(stream.name):
                     for asset, quantity in effects(row):

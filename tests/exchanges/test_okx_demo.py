@@ -105,7 +105,7 @@ class Desk:
 
     async def read(self) -> None:
         """Read all streams to their ends."""
-        for stream in self.reader.streams():
+        for stream in self.reader.streams(self.reader.account.wallets):
             cursor, step = "", None
             while step is None or not (step.is_current and step.is_backfilled):
                 step = await self.reader.fetch_step(stream.name, cursor, now=JUST_AFTER, assets=frozenset())

@@ -114,7 +114,7 @@ class FakeReader:
         await self._state.answer(self._account.user, "totals")
         return self._state.totals.get(self._account.user, VenueTotals(()))
 
-    def streams(self) -> tuple[Stream, ...]:
+    def streams(self, wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
         return tuple(Stream(name, None) for name in self._state.streams.get(self._account.user, {}))
 
     async def fetch_step(self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]) -> ActivityStep:

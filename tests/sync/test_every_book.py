@@ -58,7 +58,7 @@ async def at_once(_: float) -> None:
 
 def lift_limits(demo: DemoExchange) -> None:
     """Let a whole day's questions fit into one frozen minute."""
-    families = {name: 10**9 for name in ("api", "fapi", "dapi", "eapi", "papi", "sapi_ip", "sapi_uid")}
+    families = dict.fromkeys(("api", "fapi", "dapi", "eapi", "papi", "sapi_ip", "sapi_uid"), 10 ** 9)
     demo._venues["binance"].ledger.limits.override(families)  # type: ignore[attr-defined]
     demo._venues["okx"]._limits = Unlimited()  # type: ignore[attr-defined]
 
@@ -93,6 +93,9 @@ async def live(seed: int, days: int, hour: int) -> list[str]:
 def differences(demo: DemoExchange, store: Store, report: CycleReport, slot: datetime) -> list[str]:
     """What of one slot is not the exchange's truth, a line each; a book that has no equity is one too."""
     found = [f"{slot} {line.user} is {line.grade}: {line.reason}" for line in report.users if line.grade != "complete"]
+    found += [
+        f"{slot} {line.user} {line.account} {line.wallet}: {line.reason}" for line in report.activity if not line.is_ok
+    ]
     span = {"since": slot, "until": slot + timedelta(microseconds=1)}
     wallets = store.read("wallets", **span).to_pylist()
     balances = store.read("balances", **span).to_pylist()
