@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FIRST_READ = timedelta(days=90)
 OVERLAP = timedelta(hours=1)
 FARTHEST_PRICE = timedelta(days=1)
+FARTHEST_CHANGE = timedelta(days=1)
+"""A venue may correct the time of a flow that it told by so much."""
 
 EXTERNAL, INTERNAL, EARLIER = "external", "internal", "earlier"
 """Scopes of a flow: across the border of the user's book, between own accounts, before its account was in the book."""
@@ -69,31 +71,34 @@ def new_flow_rows(
     *,
     moment: Moment,
     known_at: datetime,
-    first_slots: Mapping[tuple[str, str], datetime] | None = None,
+    first_slots: Mapping[tuple[str, str], datetime],
 ) -> list[Row]:
     """Return a row for each cash flow that the store does not have in the same words already.
 
     `first_slots` tells by (user, account) since when an account is part of the book: what
-    crossed its border before has the scope "earlier", and is no flow of the book.
+    crossed its border before has the scope "earlier", and is no flow of the book. So has
+    everything of an account that is not there: it is not part of the book yet. A flow that
+    was found to be internal stays so when the venue tells it anew.
 
     The price is this slot's where the flow is no more than one interval from it, else that of
     the nearest stored slot within a day of the flow; price and value are None where none is known.
     """
     if not read:
         return []
-    began = first_slots or {}
-    held = _stored_facts(store, read)
-    fresh = [(account, flow) for account, flow in read if held.get(_key(account, flow)) != _facts(flow)]
+    held = _stored_flows(store, read)
+    fresh = [(account, flow) for account, flow in read if _told(held.get(_key(account, flow))) != _facts(flow)]
     history = _History(store, [flow.at for _, flow in fresh if abs(moment.slot - flow.at) > moment.interval])
     return [
         _row(account, flow, _price(account, flow, priced, history, moment), moment, known_at)
-        | {"scope": _scope(flow, began.get((account.user, account.name)))}
+        | _scope(flow, first_slots.get((account.user, account.name)), held.get(_key(account, flow)))
         for account, flow in fresh
     ]
 
 
-def _scope(flow: CashFlow, began: datetime | None) -> str:
-    return EARLIER if began is not None and flow.at < began else EXTERNAL
+def _scope(flow: CashFlow, began: datetime | None, held: Row | None) -> Row:
+    if held is not None and held["scope"] == INTERNAL:
+        return {"scope": INTERNAL, "pair_id": held["pair_id"]}
+    return {"scope": EARLIER if began is None or flow.at < began else EXTERNAL, "pair_id": None}
 
 
 class _History:
@@ -139,7 +144,6 @@ def _row(account: Account, flow: CashFlow, price: float | None, moment: Moment, 
         "price": price,
         "value": None if price is None else float(flow.quantity) * price,
         "known_at": known_at,
-        "pair_id": None,
         "network": flow.network,
         "wallet": None if flow.wallet is None else str(flow.wallet),
     }
@@ -157,14 +161,15 @@ def flows_read(readings: Sequence[AccountReading]) -> list[tuple[Account, CashFl
     return found
 
 
-def _stored_facts(store: Store, read: Sequence[tuple[Account, CashFlow]]) -> dict[FlowKey, tuple[object, ...]]:
-    since = min(flow.at for _, flow in read)
+def _stored_flows(store: Store, read: Sequence[tuple[Account, CashFlow]]) -> dict[FlowKey, Row]:
+    since = min(flow.at for _, flow in read) - FARTHEST_CHANGE
     users = sorted({account.user for account, _ in read})
     held = store.read(CASH_FLOWS.name, users=users, since=since)
-    return {
-        (row["user"], row["account"], row["kind"], row["flow_id"]): tuple(row[name] for name in _FACTS)
-        for row in held.to_pylist()
-    }
+    return {(row["user"], row["account"], row["kind"], row["flow_id"]): row for row in held.to_pylist()}
+
+
+def _told(row: Row | None) -> tuple[object, ...]:
+    return () if row is None else tuple(row[name] for name in _FACTS)
 
 
 _FACTS = ("at", "asset", "quantity", "fee", "txid")

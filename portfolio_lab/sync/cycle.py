@@ -88,7 +88,6 @@ async def run_cycle(
     book = await _read(settings, vault_credentials, hub, memory, now=clock())
     cycle = Cycle(settings, store, book, memory, slot=slot, at=clock())
     tables = cycle.tables()
-    cycle.restate()
     commit = store.commit(tables, slot=slot, writer=WRITER, sync_id=sync_id)
     if not commit.is_new:
         memory.forget()

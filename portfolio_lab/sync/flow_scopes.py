@@ -92,6 +92,39 @@ def _key(row: Mapping[str, object]) -> tuple[object, ...]:
 # ---------------------------------------------------------------- accounts that come and go
 
 
+def book_since(
+    known: Mapping[tuple[str, str], datetime],
+    rows: Sequence[Row],
+    members: Mapping[str, Mapping[str, float]],
+) -> dict[tuple[str, str], datetime]:
+    """Return by (user, account) since when an account is part of its user's book; one that is not is not there.
+
+    Args:
+        known: what the store says; it does not forget accounts that left.
+        rows: this cycle's rows of accounts: those that this cycle makes part of a book.
+        members: the accounts of each user's last complete book, where there is one.
+    """
+    still = {key: slot for key, slot in known.items() if key[0] not in members or key[1] in members[key[0]]}
+    for row in rows:
+        still[str(row["user"]), str(row["account"])] = row["first_slot"]  # type: ignore[assignment]
+    return still
+
+
+def returned_rows(
+    snapshot: PortfolioSnapshot,
+    members_before: Mapping[str, float] | None,
+    known: Mapping[tuple[str, str], Row],
+    *,
+    known_at: datetime,
+) -> list[Row]:
+    """Return rows of accounts that left the book and are part of it again: their flows count from here."""
+    if snapshot.grade is not Grade.COMPLETE or members_before is None:
+        return []
+    names = [name for name in equity_by_account(snapshot) if name not in members_before]
+    stored_rows = [known[snapshot.user, name] for name in names if (snapshot.user, name) in known]
+    return [{**row, "first_slot": snapshot.slot, "known_at": known_at} for row in stored_rows]
+
+
 def membership_rows(
     snapshot: PortfolioSnapshot,
     members_before: Mapping[str, float] | None,

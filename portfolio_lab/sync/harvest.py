@@ -34,14 +34,14 @@ from portfolio_lab.settings import Settings
 from portfolio_lab.sync.activity_rows import activity_rows, restatement
 from portfolio_lab.sync.attestation_rows import attested
 from portfolio_lab.sync.cash_flow_rows import EARLIER, flows_read, flows_until, new_flow_rows
-from portfolio_lab.sync.flow_scopes import equity_by_account, membership_rows, scoped
+from portfolio_lab.sync.flow_scopes import book_since, equity_by_account, membership_rows, returned_rows, scoped
 from portfolio_lab.sync.grading import Moment, grade_user, price_book, prices_of
 from portfolio_lab.sync.identities import account_rows, checked, refusals
 from portfolio_lab.sync.memory import LastBook, Memory
 from portfolio_lab.sync.performance_rows import closed_day_rows
 from portfolio_lab.sync.reading import AccountKey, AccountReading, BookReading
 from portfolio_lab.sync.report import CycleReport, Failure, UserLine, WalletLine
-from portfolio_lab.sync.restating import confirm_slots, place_in_transit
+from portfolio_lab.sync.restating import tell_anew
 from portfolio_lab.sync.rows import Row, snapshot_tables, table_of
 from portfolio_lab.sync.state_rows import Progress, progress_of, state_row
 from portfolio_lab.sync.suspicion import Verdict, holdings_of, is_whole, judged
@@ -60,7 +60,7 @@ def duplicates_of(settings: Settings, memory: Memory) -> dict[AccountKey, Failur
 
 
 class Cycle:
-    """What one cycle comes to; use it as tables, restate, remember, report."""
+    """What one cycle comes to; use it as tables, remember, report."""
 
     def __init__(
         self, settings: Settings, store: Store, book: BookReading, memory: Memory, *, slot: datetime, at: datetime
@@ -73,6 +73,7 @@ class Cycle:
         self._readings = everything
         self._priced = price_book(book.quotes, everything, at=at, moment=self._moment, last_known=memory.prices)
         self._activity = activity_rows(store, everything, memory.cursors, currency=self._moment.currency, known_at=at)
+        self._held = {user: holdings_of(readings) for user, readings in self._by_user.items()}
         self._verdicts = {user: self._judged(user, readings) for user, readings in self._by_user.items()}
         self._snapshots = [self._graded(user) for user in self._by_user]
         self._pairs: list[tuple[str, Pair]] = []
@@ -102,7 +103,7 @@ class Cycle:
         pending = self._memory.pending(user)
         if before is None or not is_whole(readings):
             return Verdict(doubted={(str(row["account"]), str(row["wallet"])): str(row["reason"]) for row in pending})
-        now = {key: held for key, held in holdings_of(readings).items() if key[0] in before.members}
+        now = {key: held for key, held in self._held[user].items() if key[0] in before.members}
         members = {one.reading.account.name for one in readings}
         known = {key: held for key, held in before.holdings.items() if key[0] in members}
         verdict = self._verdict(user, known, now, before, pending, set())
@@ -184,6 +185,7 @@ class Cycle:
         )
         self._account_rows = self._accounts()
         rows = self._facts()
+        self._restate()  # before the days are told, which are told from the slots
         rows |= self._history(rows[CASH_FLOWS.name], tables[PORTFOLIO_SNAPSHOTS.name])
         return tables | {name: table_of(TABLES[name], content) for name, content in rows.items()}
 
@@ -200,7 +202,8 @@ class Cycle:
 
     def _flows(self) -> list[Row]:
         read = flows_read(self._readings)
-        first_slots = self._memory.first_slots()
+        members = {user: book.members for user, book in self._memory.books.items()}
+        first_slots = book_since(self._memory.first_slots(), self._account_rows, members)
         fresh = new_flow_rows(
             self._store, read, self._priced, moment=self._moment, known_at=self._at, first_slots=first_slots
         )
@@ -233,16 +236,15 @@ class Cycle:
         return rows
 
     def _accounts(self) -> list[Row]:
-        return [
-            row
-            for snapshot in self._snapshots
-            for row in account_rows(
-                snapshot,
-                [one.reading for one in self._by_user[snapshot.user]],
-                self._memory.known_accounts,
-                known_at=self._at,
-            )
-        ]
+        rows: list[Row] = []
+        for snapshot in self._snapshots:
+            plain, before = [one.reading for one in self._by_user[snapshot.user]], self._memory.books.get(snapshot.user)
+            found = account_rows(snapshot, plain, self._memory.known_accounts, known_at=self._at)
+            known = self._memory.known_accounts | {(str(row["user"]), str(row["account"])): row for row in found}
+            back = returned_rows(snapshot, before.members if before else None, known, known_at=self._at)
+            names = {row["account"] for row in back}
+            rows += [*(row for row in found if row["account"] not in names), *back]
+        return rows
 
     def _unpriced_shares(self) -> dict[str, float]:
         """What each user holds without a price, at the last price known of it, as a share of the last equity."""
@@ -298,14 +300,11 @@ class Cycle:
 
     # ------------------------------------------------------------ what changes the past, and what is kept
 
-    def restate(self) -> None:
-        """Tell slots anew that turned out to be true, or to have had value in transit."""
+    def _restate(self) -> None:
         slot = self._moment.slot
         for user, verdict in self._verdicts.items():
-            if verdict.restate_since is not None:
-                confirm_slots(self._store, user, since=verdict.restate_since, until=slot, known_at=self._at)
-        for user, pair in self._pairs:
-            place_in_transit(self._store, user, pair, known_at=self._at)
+            pairs, since = [pair for owner, pair in self._pairs if owner == user], verdict.restate_since
+            tell_anew(self._store, user, pairs, verdict.rows, since=since, until=slot, known_at=self._at)
 
     def remember(self) -> None:
         """Take over into the memory what the commit has made true."""
@@ -323,18 +322,21 @@ class Cycle:
             account = reading.account
             # Not before the commit: rows that were not stored must be asked for again.
             done = [step.stream for step in reading.activity.steps if step.is_current and step.is_backfilled]
-            self._memory.account(account).streams_at.update(dict.fromkeys(done, self._at))
+            # What failed is asked for again in its tier's time, too: a broken stream costs no budget each minute.
+            self._memory.account(account).streams_at.update(
+                dict.fromkeys((*done, *reading.activity.failures), self._at)
+            )
             seen = self._memory.assets.setdefault((account.user, account.name), set())
             seen |= {
                 asset for who, name, asset, _ in self._activity.events if (who, name) == (account.user, account.name)
             }
-            seen |= {key[2] for key in holdings_of(self._by_user[account.user]) if key[0] == account.name}
+            seen |= {key[2] for key in self._held[account.user] if key[0] == account.name}
 
     def _remember_book(self, snapshot: PortfolioSnapshot) -> None:
         self._memory.books[snapshot.user] = LastBook(
             snapshot.slot,
             snapshot.equity.total or 0.0,
-            holdings_of(self._by_user[snapshot.user]),
+            self._held[snapshot.user],
             equity_by_account(snapshot),
         )
         for one in self._by_user[snapshot.user]:

@@ -11,22 +11,35 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from portfolio_lab.engines.pairing import Pair
+from portfolio_lab.engines.pairing import LONGEST_WAY, Move, Pair
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.snapshot import Grade
-from portfolio_lab.models.tables import BALANCES, PORTFOLIO_SNAPSHOTS, PRICES, RESTATEMENTS, WALLETS
+from portfolio_lab.models.tables import (
+    BALANCES,
+    CASH_FLOWS,
+    PORTFOLIO_SNAPSHOTS,
+    PRICES,
+    RESTATEMENTS,
+    SUSPICIONS,
+    WALLETS,
+)
 from portfolio_lab.sync.rows import Row, table_of
 
 if TYPE_CHECKING:
     from portfolio_lab.store import Store
 
 WRITER = "sync"
+
+LONGEST_READING = timedelta(minutes=5)
+"""A slot's last wallet has answered by then."""
+
+FARTHEST_PRICE = timedelta(days=1)
 _EXPOSURES = (
     "net_exposure",
     "gross_exposure",
@@ -37,14 +50,57 @@ _EXPOSURES = (
 )
 
 
-def confirm_slots(store: Store, user: str, *, since: datetime, until: datetime, known_at: datetime) -> int:
-    """Make the suspect snapshots of [since, until) complete, valued as they were read; return how many.
+def tell_anew(
+    store: Store,
+    user: str,
+    pairs: Sequence[Pair],
+    suspicions: Sequence[Row],
+    *,
+    since: datetime | None,
+    until: datetime,
+    known_at: datetime,
+) -> None:
+    """Tell anew the slots of a user that turned out to be true, or to have had value in transit.
+
+    Args:
+        store: holds the slots and is told.
+        user: whose slots.
+        pairs: moves that this cycle found; the slots between their ends get their value.
+        suspicions: this cycle's rows of suspicions, not stored yet.
+        since: first slot of a suspicion that ended in truth; None when none did.
+        until: this cycle's slot, which is not told anew.
+        known_at: goes into that column.
+    """
+    if since is not None:
+        false = _false_spans(store, user, suspicions)
+        confirmed = confirm_slots(store, user, since=since, until=until, known_at=known_at, false=false)
+        for pair in _stored_pairs(store, user, confirmed):
+            place_in_transit(store, user, pair, known_at=known_at, among=confirmed)
+    for pair in pairs:
+        place_in_transit(store, user, pair, known_at=known_at)
+
+
+def confirm_slots(
+    store: Store,
+    user: str,
+    *,
+    since: datetime,
+    until: datetime,
+    known_at: datetime,
+    false: Sequence[tuple[datetime, datetime]] = (),
+) -> frozenset[datetime]:
+    """Make the suspect snapshots of [since, until) complete, valued as they were read; return their slots.
 
     Equity is the sum of the stored values of that slot's balances; a slot in which one of them
-    has no value stays as it is.
+    has no value stays as it is, and so does one in a span of `false`, in which something else was read
+    that was never so.
     """
     rows = _snapshots(store, user, since, until)
-    suspect = [row for row in rows if row["grade"] == str(Grade.SUSPECT)]
+    suspect = [
+        row
+        for row in rows
+        if row["grade"] == str(Grade.SUSPECT) and not any(first <= row["slot"] < last for first, last in false)  # type: ignore[operator]
+    ]
     balances = _by_slot(store.read(BALANCES.name, users=[user], since=since, until=until).to_pylist())
     wallets = _by_slot(store.read(WALLETS.name, users=[user], since=since, until=until).to_pylist())
     told = [
@@ -52,7 +108,7 @@ def confirm_slots(store: Store, user: str, *, since: datetime, until: datetime, 
     ]
     complete = [new for _, new in told if new is not None]
     if not complete:
-        return 0
+        return frozenset()
     changes = [_restatement(new[0], old, "confirmed", known_at) for old, new in told if new is not None]
     _commit(
         store,
@@ -64,18 +120,33 @@ def confirm_slots(store: Store, user: str, *, since: datetime, until: datetime, 
         slot=since,
         name=f"confirm-{user}",
     )
-    return len(complete)
+    return frozenset(new["slot"] for new, _ in complete)  # type: ignore[misc]
 
 
-def place_in_transit(store: Store, user: str, pair: Pair, *, known_at: datetime) -> int:
-    """Put the value of an internal move into the snapshots between its two ends; return how many changed."""
-    since, until = pair.withdrawal.at, pair.deposit.at
-    if since >= until:
+def _false_spans(store: Store, user: str, fresh: Sequence[Row]) -> list[tuple[datetime, datetime]]:
+    """First slot and end of every suspicion that was withdrawn: what was read in between was never so."""
+    rows = [*store.read(SUSPICIONS.name, users=[user]).to_pylist(), *fresh]
+    return [(row["first_slot"], row["slot"]) for row in rows if row["state"] == "withdrawn"]
+
+
+def place_in_transit(
+    store: Store, user: str, pair: Pair, *, known_at: datetime, among: frozenset[datetime] | None = None
+) -> int:
+    """Put the value of an internal move into the snapshots between its two ends; return how many changed.
+
+    A snapshot is between them when its last wallet had answered between them. `among` are the
+    only slots that may change, where it is given: those of which a former telling knew nothing.
+    """
+    rows = _between(store, user, pair.withdrawal.at, pair.deposit.at, among)
+    if not rows:
         return 0
-    rows = [row for row in _snapshots(store, user, since, until) if row["grade"] == str(Grade.COMPLETE)]
-    venue = pair.withdrawal.account.partition(":")[0]
-    prices = _prices(store, venue, pair.withdrawal.asset, since, until)
-    changed = [_with_transit(row, pair, prices[row["slot"]], known_at) for row in rows if row["slot"] in prices]
+    prices = _transit_prices(store, pair, rows)
+    held = _already_under_way(store, user, pair.withdrawal.account, rows)
+    changed = [
+        _with_transit(row, pair, prices[row["slot"]], held.get(row["slot"], 0.0), known_at)
+        for row in rows
+        if row["slot"] in prices
+    ]
     if not changed:
         return 0
     by_slot = {row["slot"]: row for row in rows}
@@ -88,10 +159,38 @@ def place_in_transit(store: Store, user: str, pair: Pair, *, known_at: datetime)
             BALANCES.name: table_of(BALANCES, [balance for _, _, balance in changed]),
             RESTATEMENTS.name: table_of(RESTATEMENTS, changes),
         },
-        slot=changed[0][0]["slot"],  # type: ignore[arg-type]
+        slot=pair.withdrawal.at.replace(microsecond=0) if among is None else min(among),
         name=f"transit-{user}-{hashlib.sha256(pair.pair_id.encode()).hexdigest()[:16]}",
     )
     return len(changed)
+
+
+def _between(store: Store, user: str, since: datetime, until: datetime, among: frozenset[datetime] | None) -> list[Row]:
+    if since >= until:
+        return []
+    rows = _snapshots(store, user, since - LONGEST_READING, until)
+    inside = [row for row in rows if row["grade"] == str(Grade.COMPLETE) and since <= row["at"] < until]  # type: ignore[operator]
+    return [row for row in inside if among is None or row["slot"] in among]
+
+
+def _stored_pairs(store: Store, user: str, slots: frozenset[datetime]) -> list[Pair]:
+    """The internal moves that were found in earlier cycles and may have been under way in some of these slots."""
+    if not slots:
+        return []
+    since, until = min(slots) - LONGEST_WAY, max(slots) + LONGEST_WAY
+    rows = store.read(CASH_FLOWS.name, users=[user], since=since, until=until).to_pylist()
+    ends: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda one: one["quantity"]):
+        if row["pair_id"] is not None:
+            ends.setdefault(row["pair_id"], []).append(row)
+    both = (found for found in ends.values() if len(found) == 2)  # noqa: PLR2004 - the two ends of one move
+    return [Pair(_move(out), _move(into)) for out, into in both]
+
+
+def _move(row: Row) -> Move:
+    quantity, fee = abs(Decimal(str(row["quantity"]))), Decimal(str(row["fee"]))
+    at: datetime = row["at"]  # type: ignore[assignment]
+    return Move(str(row["account"]), str(row["flow_id"]), at, str(row["asset"]), quantity, fee, str(row["txid"]))
 
 
 def _commit(store: Store, tables: Mapping[str, pa.Table], *, slot: datetime, name: str) -> None:
@@ -110,9 +209,48 @@ def _by_slot(rows: Sequence[Row]) -> dict[object, list[Row]]:
     return found
 
 
-def _prices(store: Store, venue: str, asset: str, since: datetime, until: datetime) -> dict[object, float]:
-    rows = store.read(PRICES.name, columns=["slot", "venue", "asset", "price"], since=since, until=until).to_pylist()
-    return {row["slot"]: row["price"] for row in rows if (row["venue"], row["asset"]) == (venue, asset)}
+def _transit_prices(store: Store, pair: Pair, rows: Sequence[Row]) -> dict[object, float]:
+    """By slot: the price of the venue that the coins left, else of the one they went to, else the nearest in time.
+
+    A venue prices what is held there: where everything was sent it has no price until some is there again.
+    """
+    slots: list[datetime] = [row["slot"] for row in rows]  # type: ignore[misc]
+    asset, ends = pair.withdrawal.asset, (pair.withdrawal.account, pair.deposit.account)
+    if all(row["currency"] == asset for row in rows):
+        return dict.fromkeys(slots, 1.0)
+    found: dict[object, float] = {}
+    known = _prices(store, asset, min(slots), max(slots) + timedelta(microseconds=1))
+    for venue in (name.partition(":")[0] for name in ends):
+        found = {row["slot"]: row["price"] for row in known if row["venue"] == venue} | found
+    missing = [slot for slot in slots if slot not in found]
+    if missing:
+        near = _prices(store, asset, min(missing) - FARTHEST_PRICE, max(missing) + FARTHEST_PRICE)
+        found |= _nearest(near, missing)
+    return found
+
+
+def _nearest(known: Sequence[Mapping[str, Any]], slots: Sequence[datetime]) -> dict[object, float]:
+    found: dict[object, float] = {}
+    for slot in slots:
+        apart = [(abs(row["slot"] - slot), row["venue"], row["price"]) for row in known]
+        if apart and min(apart)[0] <= FARTHEST_PRICE:
+            found[slot] = min(apart)[2]
+    return found
+
+
+def _prices(store: Store, asset: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    columns = ["slot", "venue", "asset", "price"]
+    rows = store.read(PRICES.name, columns=columns, since=since, until=until).to_pylist()
+    return [row for row in rows if row["asset"] == asset]
+
+
+def _already_under_way(store: Store, user: str, account: str, rows: Sequence[Row]) -> dict[object, float]:
+    """By slot, the value of other moves from the same account that was put there before."""
+    slots: list[datetime] = [row["slot"] for row in rows]  # type: ignore[misc]
+    until = max(slots) + timedelta(microseconds=1)
+    wallets = store.read(WALLETS.name, users=[user], since=min(slots), until=until).to_pylist()
+    mine = (row for row in wallets if (row["account"], row["wallet"]) == (account, str(Wallet.IN_TRANSIT)))
+    return {row["slot"]: row["equity"] or 0.0 for row in mine}
 
 
 # ---------------------------------------------------------------- one slot
@@ -164,7 +302,7 @@ def _sums(wallet: Row, balances: Sequence[Row]) -> tuple[float, float, float]:
     return equity, equity - unrealised, unrealised
 
 
-def _with_transit(row: Row, pair: Pair, price: float, known_at: datetime) -> tuple[Row, Row, Row]:
+def _with_transit(row: Row, pair: Pair, price: float, others: float, known_at: datetime) -> tuple[Row, Row, Row]:
     value = float(pair.deposit.quantity) * price
     place: Row = {
         "user": row["user"],
@@ -187,8 +325,8 @@ def _with_transit(row: Row, pair: Pair, price: float, known_at: datetime) -> tup
         "received_at": pair.withdrawal.at,
         "answers": None,
         "currency": row["currency"],
-        "equity": value,
-        "wallet_balance": value,
+        "equity": others + value,
+        "wallet_balance": others + value,
         "unrealised_pnl": 0.0,
         "age_seconds": None,
         "is_carried": False,

@@ -4,7 +4,8 @@ A book is compared with the last complete one. What vanished or jumped there wit
 makes its wallet suspect, and the snapshot has no equity. It is over in one of three ways: the old quantity
 comes back (withdrawn: those slots stay without an equity), the ledger tells of it (explained),
 or it is seen three times in a row (confirmed). In the last two the truth enters dated at its
-first sight: the suspect slots are restated.
+first sight: the suspect slots are restated. Several doubts at once end together, so that no
+slot is believed by halves.
 """
 
 from __future__ import annotations
@@ -68,19 +69,21 @@ def judged(
     verdict = Verdict()
     found = {_place(doubt): doubt for doubt in doubts(before, now, prices=prices, equity=equity, explained=explained)}
     open_rows = {(str(row["account"]), str(row["wallet"]), str(row["asset"])): row for row in pending}
+    written: Row = {"slot": slot, "known_at": known_at}
+    for place in [place for place, doubt in found.items() if place in open_rows and _is_other(doubt, open_rows[place])]:
+        gone = _kept(open_rows.pop(place))
+        verdict.rows.append({**gone, **written, "state": WITHDRAWN, "reason": "another quantity was seen after it"})
+    seen = {place: _seen(user, doubt, open_rows.pop(place, None), slot, known_at) for place, doubt in found.items()}
+    over = [_over(row, place, before, now, explained) | written for place, row in open_rows.items()]
+    if all(row["state"] == CONFIRMED for row in seen.values()):
+        verdict.rows += [*seen.values(), *over]
+        _restate(verdict, [row for row in verdict.rows if row["state"] != WITHDRAWN])
+        return verdict
+    # The book as a whole is not believed yet: what is true waits for the rest, so that all of it enters at once.
     for place, doubt in found.items():
-        row = _seen(user, doubt, open_rows.pop(place, None), slot, known_at)
-        verdict.rows.append(row)
-        if row["state"] == CONFIRMED:
-            _restate(verdict, row)
-        else:
-            verdict.doubted[doubt.account, doubt.wallet] = doubt.reason
-    for place, row in open_rows.items():
-        verdict.rows.append(_over(row, place, before, now, explained) | {"slot": slot, "known_at": known_at})
-        if verdict.rows[-1]["state"] != WITHDRAWN:
-            _restate(verdict, row)
-    if verdict.doubted:
-        verdict.restate_since = None  # the book as a whole is not believed yet; what is true waits for the rest
+        verdict.rows.append({**seen[place], "state": PENDING, "reason": doubt.reason})
+        verdict.doubted[doubt.account, doubt.wallet] = doubt.reason
+    verdict.rows += [row for row in over if row["state"] == WITHDRAWN]
     return verdict
 
 
@@ -103,6 +106,16 @@ def is_whole(readings: Sequence[Completed]) -> bool:
 
 def _place(doubt: Doubt) -> tuple[str, str, str]:
     return doubt.account, doubt.wallet, doubt.asset
+
+
+def _is_other(doubt: Doubt, before: Row) -> bool:
+    """True when what is seen now does not bear out what was seen before."""
+    seen = float(str(before["seen"]))
+    return doubt.kind != before["kind"] or abs(doubt.seen - seen) > max(abs(doubt.seen), abs(seen)) / 2
+
+
+def _kept(row: Row) -> Row:
+    return {name: row[name] for name in SUSPICIONS.schema.names}
 
 
 def _seen(user: str, doubt: Doubt, before: Row | None, slot: datetime, known_at: datetime) -> Row:
@@ -139,11 +152,8 @@ def _over(
     is_back = abs(new - old) <= abs(float(str(row["seen"])) - old) / 2
     state = EXPLAINED if told or not is_back else WITHDRAWN
     reason = "the ledger tells of it" if told else "the book pays for it" if state == EXPLAINED else "it came back"
-    kept = {name: row[name] for name in SUSPICIONS.schema.names}
-    return {**kept, "state": state, "reason": reason}
+    return {**_kept(row), "state": state, "reason": reason}
 
 
-def _restate(verdict: Verdict, row: Row) -> None:
-    first: datetime = row["first_slot"]  # type: ignore[assignment]
-    if verdict.restate_since is None or first < verdict.restate_since:
-        verdict.restate_since = first
+def _restate(verdict: Verdict, rows: Sequence[Row]) -> None:
+    verdict.restate_since = min((row["first_slot"] for row in rows), default=None)  # type: ignore[type-var, assignment]

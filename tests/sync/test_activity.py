@@ -161,6 +161,7 @@ async def test_after_a_hopeless_failure_the_other_streams_are_left_alone(book: C
 async def test_deposits_and_withdrawals_come_by_stream_where_there_is_one(book: Cycles) -> None:
     deposit = CashFlow(NOON, "d1", "deposit", "BTC", Decimal("0.5"), Decimal(0), "", "BTC", Wallet.SPOT)
     tell(book.venue, deposits=[deposit], withdrawals=[])
+    await book.at(NOON)
     await book.at(NOON + MINUTE)
     (row,) = book.rows("cash_flows")
     assert (row["value"], row["scope"], row["network"], row["wallet"]) == (25_000.0, "external", "BTC", "spot")
