@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ import ccxt.async_support as ccxt
 import psutil
 from aiohttp import web
 
-from portfolio_lab.exchanges import Hub, binance
+from portfolio_lab.exchanges import Hub
+from portfolio_lab.exchanges.binance import endpoints
 from portfolio_lab.exchanges.governor import Budget
 from portfolio_lab.models.accounts import Account, Credentials, Wallet
 from portfolio_lab.settings import Settings
@@ -41,11 +43,47 @@ from portfolio_lab.sync.memory import Memory
 
 SPOT_SYMBOLS, CONTRACTS, LISTED_COINS, HELD_COINS, MARGIN_ASSETS, POSITIONS = 3_500, 700, 700, 40, 25, 5
 NAIVE_ACCOUNTS = 3
+MOST_CYCLES_OF_HISTORY = 100
 SHARED_ACCOUNTS = 200
 ROUNDS = 3
 EXPECTED = (LISTED_COINS, LISTED_COINS, MARGIN_ASSETS, POSITIONS)
 FAPI_WEIGHT = 10
 WALLETS = (Wallet.SPOT, Wallet.FUNDING, Wallet.USD_M)
+_NO_ROWS: dict[str, Any] = {"total": 0, "rows": []}
+_NO_DATA = {"code": "000000", "message": "success", "data": [], "total": 0, "success": True}
+NO_HISTORY: dict[str, Any] = {
+    "asset/transfer": _NO_ROWS,
+    "asset/assetDividend": _NO_ROWS,
+    "convert/tradeFlow": {"list": [], "startTime": 1, "endTime": 2, "limit": 1000, "moreData": False},
+    "asset/dribblet": {"total": 0, "userAssetDribblets": []},
+    "fiat/orders": _NO_DATA,
+    "fiat/payments": _NO_DATA,
+    "pay/transactions": _NO_DATA,
+    **{
+        f"simple-earn/{kind}/history/{name}": _NO_ROWS
+        for kind in ("flexible", "locked")
+        for name in ("subscriptionRecord", "redemptionRecord", "rewardsRecord")
+    },
+    **{
+        f"{coin}-staking/{coin}/history/{name}": _NO_ROWS
+        for coin in ("eth", "sol")
+        for name in (
+            "stakingHistory",
+            "redemptionHistory",
+            "rewardsHistory",
+            "wbethRewardsHistory",
+            "bnsolRewardsHistory",
+        )
+    },
+    "rebate/taxQuery": {
+        "status": "OK",
+        "type": "GENERAL",
+        "code": "000000000",
+        "data": {"page": 1, "totalRecords": 0, "totalPageNum": 0, "data": []},
+    },
+    "sub-account/list": {"subAccounts": []},
+    "accountSnapshot": {"code": 200, "msg": "", "snapshotVos": []},
+}
 NOT_PM = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
 
 
@@ -115,12 +153,16 @@ def answers() -> dict[str, bytes]:
         + [{"symbol": "BTCUSDT", "price": "100000"}],
         "/dapi/v1/premiumIndex": [premium],
         "/sapi/v1/account/apiRestrictions": {"ipRestrict": True, "enableReading": True, "createTime": 1},
-        "/sapi/v1/asset/wallet/balance": [{"activate": True, "balance": "0", "walletName": "Spot"}],
+        "/sapi/v1/asset/wallet/balance": [
+            {"activate": True, "balance": balance, "walletName": name}
+            for name, balance in {"Spot": "200", "Funding": "200", "USDⓈ-M Futures": "6097.5"}.items()
+        ],
         "/sapi/v3/asset/getUserAsset": held,
         "/sapi/v1/asset/get-funding-asset": held,
         "/fapi/v3/account": margin,
         "/fapi/v3/positionRisk": positions,
     }
+    said |= {f"/sapi/v1/{path}": nothing for path, nothing in NO_HISTORY.items()}
     return {path: json.dumps(value).encode() for path, value in said.items()}
 
 
@@ -178,17 +220,35 @@ async def ours(url: str, accounts: int, folder: Path) -> tuple[float, float, flo
     before = psutil.Process().memory_info().rss
     spent = []
     async with Hub(clock=clock) as hub:
+        await read_history(settings, keys, store, hub, clock, memory)
         for _ in range(ROUNDS + 1):
             slot, cpu, wall = clock.next_minute(), time.process_time(), time.perf_counter()
             report = await run_cycle(settings, keys, store, hub, slot=slot, clock=clock, memory=memory)
             spent.append(
                 ((time.process_time() - cpu) / accounts * 1000, (time.perf_counter() - wall) / accounts * 1000)
             )
-            assert report.is_complete, [line for line in report.wallets if not line.is_ok][:3]
+            assert all(line.is_ok for line in (*report.wallets, *report.activity)), report.as_dict()
         gc.collect()
         grown = (psutil.Process().memory_info().rss - before) / accounts / 1e6
     # The first cycle reads what is read once (identity, savings, totals, history): the steady ones count.
     return min(cpu for cpu, _ in spent[1:]), min(wall for _, wall in spent[1:]), grown
+
+
+async def read_history(
+    settings: Settings, keys: dict[Any, Credentials], store: Store, hub: Hub, clock: Clock, memory: Memory
+) -> None:
+    """Let the first account read its whole (empty) history, and all others stand where it stands then."""
+    alone = replace(settings, accounts=settings.accounts[:1], users=settings.users[:1])
+    for _ in range(MOST_CYCLES_OF_HISTORY):
+        report = await run_cycle(alone, keys, store, hub, slot=clock.next_minute(), clock=clock, memory=memory)
+        if report.backfill == 1.0:
+            break
+    done = list(memory.cursors.values())
+    stand = {(one.user, str(row["stream"])): {**row, "user": one.user} for one in settings.accounts for row in done}
+    memory._take_cursors({(user, "binance:main", stream): row for (user, stream), row in stand.items()})
+    known = memory.account(settings.accounts[0]).streams_at
+    for one in settings.accounts:
+        memory.account(one).streams_at |= known
 
 
 # ---------------------------------------------------------------- the peers
@@ -237,7 +297,7 @@ async def shared(url: str) -> float:
     before = time.process_time()
     for kind in ("spot", "funding", "swap"):
         found = await asyncio.gather(*(exchange.fetch_balance({"type": kind}) for exchange in exchanges))
-        assert all(balance["total"]["C0"] for balance in found)
+        assert all(len(balance["total"]) >= MARGIN_ASSETS for balance in found)
     spent = (time.process_time() - before) / SHARED_ACCOUNTS * 1000
     await asyncio.gather(*(exchange.close() for exchange in (*exchanges, markets)))
     return spent
@@ -250,7 +310,7 @@ def naive(url: str) -> float:
         exchange = instance(url, number, ccxt_sync)
         exchange.load_markets()
         for kind in ("spot", "funding", "swap"):
-            assert exchange.fetch_balance({"type": kind})["total"]["C0"]
+            assert len(exchange.fetch_balance({"type": kind})["total"]) >= MARGIN_ASSETS
     return (time.process_time() - before) / NAIVE_ACCOUNTS * 1000
 
 
@@ -278,7 +338,7 @@ def main() -> int:
     )
     print(
         f"sync: that is {60_000 / wall:.0f} accounts a minute by our own pace; the governor allows fewer: "
-        f"{int(binance.FAPI.limit * 0.8 / FAPI_WEIGHT)} a minute and address at fapi's weights"
+        f"{int(endpoints.FAPI.limit * 0.8 / FAPI_WEIGHT)} a minute and address at fapi's weights"
     )
     print(f"sync: memory {megabytes:.3f} MB an account")
     print(f"sync: (c) ccxt raw, shared session {floor:9.2f} ms CPU; ours / (c) = {cpu / floor:.2f}")

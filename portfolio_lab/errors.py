@@ -136,6 +136,12 @@ class RateLimitedError(VenueError):
         self.retry_after = retry_after
 
 
+class PostponedError(RateLimitedError):
+    """The budget has no room for it now; nothing is wrong, and it is asked for again in a later cycle."""
+
+    code = "postponed"
+
+
 class BannedError(RateLimitedError):
     """The venue has closed its door to this address until a stated end."""
 

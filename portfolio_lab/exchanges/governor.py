@@ -11,17 +11,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from portfolio_lab.errors import BannedError, RateLimitedError
+from portfolio_lab.errors import BannedError, PostponedError, RateLimitedError
 from portfolio_lab.exchanges.ledger import Closure, Ledger, State
 from portfolio_lab.exchanges.tally import LEASE, RESERVE, Budget, Priority, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 __all__ = ["LEASE", "RESERVE", "Budget", "Governor", "Priority", "Turn"]
 
@@ -48,6 +49,31 @@ SHORTEST_WAIT = 0.01
 
 YIELD = 0.05
 """Seconds that a lower class lets a higher one, that sleeps until the same instant, go ahead."""
+
+
+@dataclass(slots=True)
+class _Hurry:
+    """Seconds that the questions of one step may stand in line: little before the first, more between them."""
+
+    first: float
+    rest: float
+
+    def take(self) -> float:
+        patience, self.first = self.first, self.rest
+        return patience
+
+
+_hurry: ContextVar[_Hurry | None] = ContextVar("hurry", default=None)
+
+
+@contextmanager
+def hurried(*, first: float, rest: float) -> Iterator[None]:
+    """Let the questions of the block give up early, with PostponedError, instead of standing in line."""
+    token = _hurry.set(_Hurry(first, rest))
+    try:
+        yield
+    finally:
+        _hurry.reset(token)
 
 
 @dataclass(slots=True)
@@ -151,11 +177,15 @@ class Governor:
                 self._lines.pop(place, None)
 
     async def _first_in_line(self, budget: Budget, weight: int, priority: Priority, joined: float) -> int:
-        slept = 0.0
+        slept, hurry = 0.0, _hurry.get()
+        patience = hurry.take() if hurry is not None else None
         while True:
             flight, seconds = self._try(budget, weight, priority)
             if flight:
                 return flight
+            if patience is not None and max(slept, self._now() - joined) + seconds > patience:
+                text = f"The budget of {self._venue} has no room for it now; it is asked for again later."
+                raise PostponedError(text, venue=self._venue, endpoint=budget.name, retry_after=seconds)
             seconds, before = max(seconds, SHORTEST_WAIT), self._now()
             if max(slept, before - joined) > PATIENCE:
                 text = f"Too many requests stand in line for {self._venue}; sync fewer accounts, or less often."

@@ -23,7 +23,7 @@ from portfolio_lab.exchanges.client import ClockOffset, Venue, VenueClient, name
 from portfolio_lab.exchanges.generic import GenericReads
 from portfolio_lab.exchanges.generic_client import GenericVenue, JudgingSession, UnifiedClient
 from portfolio_lab.exchanges.generic_venues import BYBIT, KRAKEN
-from portfolio_lab.exchanges.governor import Governor, Sleep
+from portfolio_lab.exchanges.governor import Governor, Sleep, hurried
 from portfolio_lab.exchanges.ledger import Ledger, file_name, state_folder
 from portfolio_lab.exchanges.okx.reads import OkxReads
 from portfolio_lab.exchanges.reads import Reads
@@ -32,6 +32,9 @@ from portfolio_lab.models.accounts import KNOWN_WALLETS, VENUE_WALLETS, Account,
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
 from portfolio_lab.models.prices import Quote
+
+STEP_PATIENCE, STEP_TIME = 2.0, 20.0
+"""Seconds that a step along a stream may stand in line before it begins, and before each further question."""
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 REGION = "region:"
@@ -126,8 +129,11 @@ class AccountReader:
         return self.market.reads.streams(wallets)
 
     async def fetch_step(self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]) -> ActivityStep:
-        """Take one bounded step along a stream; `cursor` is the text of the last one, "" at first."""
-        with named(self.account.venue, f"{stream} stream"):
+        """Take one bounded step along a stream; `cursor` is the text of the last one, "" at first.
+
+        History is read in the background of the budget: PostponedError where it has no room now.
+        """
+        with named(self.account.venue, f"{stream} stream"), hurried(first=STEP_PATIENCE, rest=STEP_TIME):
             return await self.market.reads.step(self._client, stream, cursor, now=now, assets=assets)
 
     async def fetch_wallet(self, wallet: Wallet) -> WalletReading:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 from portfolio_lab.errors import AnswerShapeError
 from portfolio_lab.models.activity import ActivityStep, CashFlow, EquityEstimate, Fill, Income, Transfer
@@ -15,6 +16,7 @@ _WIDE = decimal.Context(prec=60, rounding=decimal.ROUND_HALF_EVEN, traps=[decima
 _LARGEST = Decimal(10) ** 20
 
 
+@lru_cache(maxsize=65_536)
 def stored(amount: Decimal) -> Decimal:
     """Return the amount rounded half-even to 18 places.
 

@@ -33,7 +33,7 @@ from portfolio_lab.sync.reading import AccountKey
 from portfolio_lab.sync.rows import Row
 from portfolio_lab.sync.state_cache import StateCache
 from portfolio_lab.sync.suspicion import PENDING
-from portfolio_lab.sync.tiers import AccountMemory
+from portfolio_lab.sync.tiers import AccountMemory, quantities
 
 if TYPE_CHECKING:
     from portfolio_lab.store import Store
@@ -64,6 +64,7 @@ class Memory:
     books: dict[str, LastBook] = field(default_factory=dict)
     prices: dict[tuple[str, str], Price] = field(default_factory=dict)
     assets: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    _places: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
     def recall(self, store: Store, accounts: Sequence[Account], *, slot: datetime) -> dict[str, Row]:
         """Return the states by user; everything else is in its place after that."""
@@ -92,8 +93,7 @@ class Memory:
 
     def cursors_of(self, account: Account) -> dict[str, str]:
         """Return where each stream of an account continues."""
-        place = (account.user, account.name)
-        return {key[2]: str(row["cursor"]) for key, row in self.cursors.items() if key[:2] == place}
+        return self._places.get((account.user, account.name), {})
 
     def keep(
         self,
@@ -106,7 +106,7 @@ class Memory:
     ) -> None:
         """Take over what was committed in `slot`."""
         self.states = {**(self.states or {}), **states}
-        self.cursors.update(cursors)
+        self._take_cursors(cursors)
         for row in suspicions:
             key = tuple(row[name] for name in SUSPICIONS.key)
             self.suspicions[key] = row
@@ -115,6 +115,11 @@ class Memory:
         self.known_accounts.update({(str(row["user"]), str(row["account"])): row for row in accounts})
         if self.cache is not None:
             self.cache.save(self._cached(), slot=slot)
+
+    def _take_cursors(self, cursors: Mapping[CursorKey, Row]) -> None:
+        self.cursors.update(cursors)
+        for (user, account, stream), row in cursors.items():
+            self._places.setdefault((user, account), {})[stream] = str(row["cursor"])
 
     def _cached(self) -> dict[str, list[Row]]:
         return {
@@ -126,7 +131,7 @@ class Memory:
 
     def _take(self, rows: Mapping[str, Sequence[Row]]) -> None:
         self.states = {str(row["user"]): row for row in rows[USERS_PORTFOLIO_STATE.name]}
-        self.cursors = {_key(CURSORS, row): row for row in rows[CURSORS.name]}
+        self._take_cursors({_key(CURSORS, row): row for row in rows[CURSORS.name]})
         pending = [row for row in rows[SUSPICIONS.name] if row["state"] == PENDING]
         self.suspicions = {_key(SUSPICIONS, row): row for row in pending}
         self.known_accounts = {_key(ACCOUNTS, row): row for row in rows[ACCOUNTS.name]}
@@ -153,7 +158,7 @@ class Memory:
                 if reading.wallet.is_slow:
                     known.slow[reading.wallet] = reading
                 else:
-                    known.core[reading.wallet] = reading.balances
+                    known.core[reading.wallet] = quantities(reading.balances)
         for (user, name), row in self.known_accounts.items():
             account = by_name.get((user, name))
             if account is not None:

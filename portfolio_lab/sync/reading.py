@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from portfolio_lab.errors import VenueError
+from portfolio_lab.errors import PostponedError, VenueError
 from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
@@ -299,11 +299,17 @@ class _Walk:
         self._round, self._ask, self._reader = round_, ask, reader
         self.steps: list[ActivityStep] = []
         self.failures: dict[str, Failure] = {}
+        self.postponed: set[str] = set()
         self.last: dict[str, ActivityStep] = {}
 
     async def step(self, stream: str) -> bool:
         """Take one more step along a stream; False when there is no room, no time, or the step failed."""
-        if stream in self.failures or len(self.steps) >= self._ask.most_steps or not self._round.has_time():
+        if (
+            stream in self.postponed
+            or stream in self.failures
+            or len(self.steps) >= self._ask.most_steps
+            or not self._round.has_time()
+        ):
             return False
         if any(failure.code in _HOPELESS for failure in self.failures.values()):
             return False
@@ -311,7 +317,11 @@ class _Walk:
         cursor = known.cursor if known is not None else self._ask.cursors.get(stream, "")
         found = await self._round.step(self._ask, self._reader, stream, cursor)
         if isinstance(found, Failure):
-            self.failures[stream] = found
+            # No room in the budget is no failure: the cursor stays, and a later cycle goes on.
+            if found.code == PostponedError.code:
+                self.postponed.add(stream)
+            else:
+                self.failures[stream] = found
             return False
         self.last[stream] = found
         self.steps.append(found)

@@ -9,6 +9,8 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -162,7 +164,7 @@ class _Rows:
             "value": known(balance_value(balance, prices)),
             "pair": balance.pair,
             "holding": str(balance.holding),
-            "components": _components(balance),
+            "components": _components(balance.components),
         }
 
     def positions(self, snapshot: PortfolioSnapshot) -> list[Row]:
@@ -218,10 +220,9 @@ def _read(snapshot: PortfolioSnapshot) -> list[tuple[Account, WalletReading]]:
     return [(state.account, state.reading) for state in snapshot.wallets if state.reading is not None]
 
 
-def _components(balance: Balance) -> str | None:
-    if not balance.components:
-        return None
-    return json.dumps({name: format(amount, "f") for name, amount in balance.components}, sort_keys=True)
+@lru_cache(maxsize=65_536)
+def _components(parts: tuple[tuple[str, Decimal], ...]) -> str | None:
+    return json.dumps({name: format(amount, "f") for name, amount in parts}, sort_keys=True) if parts else None
 
 
 def _age(state: WalletState, at: datetime) -> float | None:

@@ -26,6 +26,8 @@ MOST_STEPS = 40
 """Steps along an account's streams in one cycle."""
 
 Found = WalletReading | Failure
+Quantities = dict[tuple[str, str], Decimal]
+"""What is settled, by (asset, isolated pair)."""
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ class AccountMemory:
     """What is known of one account from earlier cycles."""
 
     slow: dict[Wallet, WalletReading] = field(default_factory=dict)
-    core: dict[Wallet, tuple[Balance, ...]] = field(default_factory=dict)
+    core: dict[Wallet, Quantities] = field(default_factory=dict)
     orders: tuple[OpenOrder, ...] | None = None
     orders_at: datetime | None = None
     totals: VenueTotals | None = None
@@ -117,7 +119,7 @@ def _moves(known: AccountMemory) -> Callable[[Mapping[Wallet, Found]], bool]:
 
     def moved(found: Mapping[Wallet, Found]) -> bool:
         return any(
-            quantities(reading.balances) != quantities(known.core.get(wallet, ()))
+            quantities(reading.balances) != known.core.get(wallet, {})
             for wallet, reading in found.items()
             if isinstance(reading, WalletReading) and not wallet.is_slow
         )
@@ -125,9 +127,9 @@ def _moves(known: AccountMemory) -> Callable[[Mapping[Wallet, Found]], bool]:
     return moved
 
 
-def quantities(balances: tuple[Balance, ...]) -> dict[tuple[str, str], Decimal]:
+def quantities(balances: tuple[Balance, ...]) -> Quantities:
     """Return what was settled by (asset, pair): neither open PnL nor a receipt for savings is money that moves."""
-    held: dict[tuple[str, str], Decimal] = {}
+    held: Quantities = {}
     for balance in balances:
         if balance.holding is Holding.LD_FALLBACK:
             continue
@@ -188,7 +190,7 @@ def _remember(reading: AccountReading, known: AccountMemory, now: datetime) -> N
             if wallet.is_slow:
                 known.slow[wallet] = found
             else:
-                known.core[wallet] = found.balances
+                known.core[wallet] = quantities(found.balances)
         elif found.code == "permission":
             known.totals_at = None  # the venue's own map of wallets tells whether it is gone
     if isinstance(reading.totals, VenueTotals):

@@ -13,10 +13,16 @@ import pytest_asyncio
 from aiohttp import web
 
 from portfolio_lab.exchanges import AccountReader, Hub
-from portfolio_lab.models.accounts import Account, Credentials
+from portfolio_lab.models.accounts import Account, Credentials, Wallet
 
 KEY, SECRET, PASSPHRASE = "canarykey0123456789", "canarysecret0123456789", "canarypassphrase0123"
 CREDENTIALS = Credentials(KEY, SECRET, PASSPHRASE)
+OPENED = {
+    "binance": (Wallet.SPOT, Wallet.FUNDING, Wallet.USD_M, Wallet.COIN_M),
+    "okx": (Wallet.TRADING, Wallet.FUNDING),
+}
+"""The wallets that the scripted venues answer for."""
+
 
 BINANCE_POSITION = {
     "symbol": "BTCUSDT",
@@ -187,6 +193,6 @@ def reader_of(hub: Hub, wire: Wire) -> Callable[[str], Awaitable[AccountReader]]
     """Opens the reader of ann's account at a venue."""
 
     async def open_reader(venue: str) -> AccountReader:
-        return await hub.reader(Account("ann", venue, "main", base_url=wire.url), CREDENTIALS)
+        return await hub.reader(Account("ann", venue, "main", base_url=wire.url, wallets=OPENED[venue]), CREDENTIALS)
 
     return open_reader
