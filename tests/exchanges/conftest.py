@@ -13,13 +13,13 @@ import pytest_asyncio
 from aiohttp import web
 
 from portfolio_lab.exchanges import AccountReader, Hub
-from portfolio_lab.models.accounts import Account, Credentials, Wallet
+from portfolio_lab.models.accounts import KNOWN_WALLETS, Account, Credentials, Wallet
 
 KEY, SECRET, PASSPHRASE = "canarykey0123456789", "canarysecret0123456789", "canarypassphrase0123"
 CREDENTIALS = Credentials(KEY, SECRET, PASSPHRASE)
 OPENED = {
     "binance": (Wallet.SPOT, Wallet.FUNDING, Wallet.USD_M, Wallet.COIN_M),
-    "okx": (Wallet.TRADING, Wallet.FUNDING),
+    "okx": KNOWN_WALLETS["okx"],
 }
 """The wallets that the scripted venues answer for."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_lab_files import keys, write_lab
+from demo_lab_files import at_once, keys, lift_limits, write_lab
 from fake_venues import Hand
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -45,22 +45,6 @@ def accounts_at(url: str) -> list[Account]:
         for user in cast()
         for one in user.accounts
     ]
-
-
-class Unlimited:
-    def check(self, *_: object) -> None:
-        """Never too much."""
-
-
-async def at_once(_: float) -> None:
-    """Wait for nothing: the clock of these days stands still within a slot."""
-
-
-def lift_limits(demo: DemoExchange) -> None:
-    """Let a whole day's questions fit into one frozen minute."""
-    families = dict.fromkeys(("api", "fapi", "dapi", "eapi", "papi", "sapi_ip", "sapi_uid"), 10 ** 9)
-    demo._venues["binance"].ledger.limits.override(families)  # type: ignore[attr-defined]
-    demo._venues["okx"]._limits = Unlimited()  # type: ignore[attr-defined]
 
 
 async def live(seed: int, days: int, hour: int) -> list[str]:

@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import accumulate, cycle, pairwise
@@ -132,7 +132,7 @@ def facts(rows: Iterable[dict[str, Any]]) -> Counter[Fact]:
 
 
 def group(kind: str) -> str:
-    """What is compared of a kind: a bank's money is a deposit or a withdrawal of its venue, and the sign tells which."""
+    """What is compared of a kind: money from a bank is a deposit or a withdrawal of its venue, as the sign tells."""
     return "money" if kind in {"deposit", "withdrawal", "fiat"} else "family" if "transfer" in kind else kind
 
 
