@@ -119,7 +119,8 @@ def _income(hand: Hand) -> None:
     amount = Decimal(hand.chance.randrange(1, 4_000)) / 100
     if reason is Reason.PAY and hand.chance.random() < 0.5:  # a coin toss
         amount = -min(amount, hand.some(Wallet.FUNDING, asset))
-    wallet = Wallet.FUNDING if reason in {Reason.PAY, Reason.FIAT} else hand.trading
+    gifts = {Reason.DIVIDEND, Reason.REBATE} if hand.venue == "okx" else set()  # which OKX pays there
+    wallet = Wallet.FUNDING if reason in {Reason.PAY, Reason.FIAT, *gifts} else hand.trading
     if amount and wallet in hand.opened:
         hand.book.credit(hand.now, wallet, asset, amount, reason)
 

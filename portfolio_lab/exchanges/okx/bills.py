@@ -134,7 +134,7 @@ def _rows(row: shapes_ledger.Bill) -> Iterator[ActivityRow]:
     if row.type in TOLD_ELSEWHERE | INSIDE or (row.type in TRADES and row.tradeId not in {"", "0"}):
         return
     change = payloads.amount(row.balChg, f"{path}.balChg")
-    if row.type == TRANSFER or row.subType == DUST_OUT:
+    if (row.type == TRANSFER and row.subType not in SUB_KINDS) or row.subType == DUST_OUT:
         if change:
             yield _moved(row, asset, change)
         return
