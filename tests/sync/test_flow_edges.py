@@ -108,14 +108,15 @@ async def test_a_venue_that_tells_a_found_move_in_other_words_does_not_part_it(d
 
 
 async def test_coins_of_which_none_are_left_keep_their_price_on_the_way(desk: Cycles) -> None:
-    desk.venue.holdings[SPOT] = (*btc("0.4"), Balance("ETH", Decimal(5)))
+    desk.venue.prices["SOL"] = Decimal(2_000)
+    desk.venue.holdings[SPOT] = (*btc("0.4"), Balance("SOL", Decimal(5)))
     assert equity(await desk.at(NOON)) == 35_000.0
-    tell(desk, left("a", after(30), "5", "ETH"))
+    tell(desk, left("a", after(30), "5", "SOL"))
     desk.venue.holdings[SPOT] = btc("0.4")
     await desk.next()
-    tell(desk, came("a", after(150), "5", "ETH"))
+    tell(desk, came("a", after(150), "5", "SOL"))
     assert equity(await desk.next()) == 25_000.0
-    desk.venue.holdings[TRADING] = (*btc("0.1"), Balance("ETH", Decimal(5)))
+    desk.venue.holdings[TRADING] = (*btc("0.1"), Balance("SOL", Decimal(5)))
     await desk.next()
     assert curve(desk) == [35_000.0] * 4
 

@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import accumulate, cycle, pairwise
@@ -24,18 +24,21 @@ from fake_venues import Hand
 from test_every_book import at_once, lift_limits
 
 from portfolio_lab.demo.exchange import DemoAccount
-from portfolio_lab.demo.market import milliseconds
+from portfolio_lab.demo.facts import Reason
+from portfolio_lab.demo.late import LateRows
+from portfolio_lab.demo.market import DAY_MS, milliseconds
 from portfolio_lab.demo.people import cast
 from portfolio_lab.demo.server import DemoExchange
 from portfolio_lab.demo.truth import FlowTruth, account_truth, flows_truth, transit_truth
 from portfolio_lab.exchanges import Hub
-from portfolio_lab.models.accounts import Account
+from portfolio_lab.models.accounts import Account, Wallet
 from portfolio_lab.store import Store
 from portfolio_lab.sync import CycleReport, Syncer
 
 BEGIN = datetime(2026, 8, 1, tzinfo=UTC)
 FIRST = BEGIN + timedelta(days=20)
 EXACT = 1e-9
+MINUTE_MS = 60_000
 STEPS = (1, 2, 3, 6, 4, 5, 3)
 """Hours between slots: each day has seven, the first at midnight."""
 
@@ -53,6 +56,18 @@ class Watched:
         self.truth: dict[tuple[str, datetime], float] = {}
         self.transit: dict[tuple[str, datetime], dict[str, float]] = {}
         self.reports: list[CycleReport] = []
+
+    async def restart(self) -> None:
+        """A fresh process, with the lab's settings as they are now."""
+        await self.stop()
+        hubs, credentials = partial(Hub, clock=self.clock, sleep=at_once), keys(everyone(self.demo.url))
+        self.syncer = Syncer(self.lab, clock=self.clock, credentials=credentials, hubs=hubs)
+        await self.syncer.__aenter__()
+
+    async def stop(self) -> None:
+        if self.syncer is not None:
+            await self.syncer.__aexit__(None, None, None)
+        self.syncer = None
 
     def accounts(self, user: str) -> list[DemoAccount]:
         own = [one for one in self.demo.exchange.accounts if one.account.user == user]
@@ -150,17 +165,11 @@ async def watching(names: frozenset[str] | None = None, *, first: datetime = FIR
             watched = Watched(
                 demo, clock, Store.open(lab / "store"), lab, frozenset(f"{one.user} {one.name}" for one in chosen)
             )
-            async with syncing(watched):
+            try:
+                await watched.restart()
                 yield watched
-
-
-@asynccontextmanager
-async def syncing(watched: Watched) -> AsyncIterator[None]:
-    hubs = partial(Hub, clock=watched.clock, sleep=at_once)
-    credentials = keys(everyone(watched.demo.url))
-    async with Syncer(watched.lab, clock=watched.clock, credentials=credentials, hubs=hubs) as syncer:
-        watched.syncer = syncer
-        yield
+            finally:
+                await watched.stop()
 
 
 def everyone(url: str) -> list[Account]:
@@ -235,12 +244,36 @@ def check(watched: Watched, user: str) -> None:
 # ---------------------------------------------------------------- the desk
 
 
+def scout(names: frozenset[str], until: datetime) -> Watched:
+    """The same exchange with its story told ahead: what is going to happen."""
+    demo = DemoExchange(since=BEGIN, scripted=True, now=until)
+    ahead = Watched(demo, Hand(until), None, Path(), names)  # type: ignore[arg-type]
+    for one in demo.exchange.accounts:
+        one.view(milliseconds(until))
+    return ahead
+
+
+def slots_with_moves(user: str, names: frozenset[str], days: int, hours: int = 8) -> list[datetime]:
+    """A coarse grid of slots, and one amid each move between own accounts."""
+    end = FIRST + timedelta(days=days)
+    grid = {FIRST + timedelta(hours=offset) for offset in range(0, days * 24 + 1, hours)}
+    moves = scout(names, end).own_moves(user, end).values()
+    amid = {moment((left.at + came.at) // 2).replace(microsecond=0) for (_, left), (_, came) in moves}
+    return sorted(grid | {slot for slot in amid if slot > FIRST})
+
+
 async def test_ten_days_of_the_desk() -> None:
     async with watching(DESK) as desk:
-        await desk.live(FIRST, 10)
+        for slot in slots_with_moves("desk", DESK, 10):
+            await desk.at(slot)
         check(desk, "desk")
-        assert len(desk.stored("desk", "internal")) >= 6
-        assert any(desk.transit["desk", slot] for slot in desk.slots)
+        assert sum(bool(desk.transit["desk", slot]) for slot in desk.slots) >= 2
+        assert {row["kind"] for row in desk.stored("desk", "internal")} >= {
+            "deposit",
+            "withdrawal",
+            "transfer_in",
+            "transfer_out",
+        }
 
 
 @pytest.mark.long
@@ -250,8 +283,124 @@ async def test_thirty_three_days_of_the_desk() -> None:
         check(desk, "desk")
 
 
+@pytest.mark.long
 async def test_everyones_flows_are_the_exchanges() -> None:
     async with watching() as people:
-        await people.live(FIRST, 4)
+        await people.live(FIRST, 12)
         for user in people.users:
             check(people, user)
+
+
+async def test_what_goes_to_an_account_that_is_not_configured_is_external() -> None:
+    names = frozenset({"desk binance:main"})
+    async with watching(names) as alone:
+        for slot in slots_with_moves("desk", names, 10, hours=12):
+            await alone.at(slot)
+        check(alone, "desk")
+        assert alone.stored("desk", "internal") == []
+        kinds = {row["kind"] for row in alone.stored("desk", "external")}
+        assert kinds >= {"withdrawal", "transfer_out"} or kinds >= {"withdrawal", "transfer_in"}
+
+
+# ---------------------------------------------------------------- accounts that come and go
+
+
+async def test_an_account_added_and_removed_brings_and_takes_what_the_exchange_says_it_held() -> None:
+    pair, carry = frozenset({"desk binance:main", "desk okx:main"}), frozenset({"desk okx:carry"})
+    async with watching(pair) as desk:
+        grid = [FIRST + timedelta(hours=12 * number) for number in range(13)]
+        for number, slot in enumerate(grid):
+            if number in {4, 9}:
+                configure(desk, pair | carry if number == 4 else pair)
+                await desk.restart()
+            await desk.at(slot)
+        joined, left = (desk.rows("cash_flows", user="desk", kind=kind) for kind in ("joined", "left"))
+        assert [(row["account"], row["scope"]) for row in (*joined, *left)] == [("okx:carry", "external")] * 2
+        (carried,) = [one for one in desk.demo.exchange.accounts if one.account.name == "okx:carry"]
+        worth = [
+            float(account_truth(carried, desk.demo.exchange.market, milliseconds(grid[number])).equity or 0)
+            for number in (4, 8)
+        ]
+        assert [joined[0]["value"], -left[0]["value"]] == pytest.approx(worth, rel=EXACT)
+        check_curve(desk, "desk")
+        check_days(desk, "desk")
+        inside = [row for row in desk.stored("desk", "external") if row["account"] == "okx:carry"]
+        assert all(grid[4] <= row["at"] < grid[9] for row in inside)
+
+
+def configure(watched: Watched, names: frozenset[str]) -> None:
+    chosen = [one for one in everyone(watched.demo.url) if f"{one.user} {one.name}" in names]
+    with tempfile.TemporaryDirectory() as folder:
+        (watched.lab / "lab.toml").write_text((write_lab(Path(folder) / "lab", chosen) / "lab.toml").read_text())
+    watched.names = names
+
+
+# ---------------------------------------------------------------- what is told late
+
+
+async def test_a_deposit_told_two_days_late_has_its_day_told_anew() -> None:
+    names = frozenset({"desk binance:main"})
+    flows = scout(names, FIRST + timedelta(days=20)).told("desk", FIRST + timedelta(days=1), FIRST + timedelta(days=18))
+    paid = next(flow for _, flow in flows if flow.kind == "deposit" and flow.asset == "USDT")
+    midnight = moment(paid.at).replace(hour=0, minute=0, second=0, microsecond=0)
+    async with watching(names, first=midnight - timedelta(days=1)) as late:
+        (main,) = late.accounts("desk")
+        shown = paid.at + 2 * DAY_MS
+        main.late.append(LateRows("/sapi/v1/capital/deposit/hisrec", paid.at, paid.at, shown))
+        for number in range(7):
+            await late.at(midnight + timedelta(hours=12 * (number - 2)))
+        before = day_of(late, midnight.date())
+        assert before["cash_flow"] != pytest.approx(float(paid.quantity), rel=0.01)
+        assert late.rows("restatements", user="desk", table="cash_flows") == []
+        for _ in range(4):
+            await late.at(late.slots[-1] + timedelta(hours=12))
+        (told,) = late.rows("restatements", user="desk", table="cash_flows")
+        assert (told["reason"], told["at"]) == ("late", moment(paid.at))
+        after = day_of(late, midnight.date())
+        assert after["cash_flow"] - before["cash_flow"] == pytest.approx(float(paid.value or 0), rel=0.01)
+        check(late, "desk")
+        assert len(late.rows("performance_history", user="desk", day=midnight.date())) == 1
+
+
+def day_of(watched: Watched, day: date) -> dict[str, Any]:
+    (row,) = watched.rows("performance_history", user="desk", day=day)
+    return row
+
+
+async def test_funding_told_late_is_kept_once_and_said_to_be_late() -> None:
+    names, paid = frozenset({"desk binance:main"}), FIRST + timedelta(hours=16)
+    async with watching(names) as late:
+        (main,) = late.accounts("desk")
+        at = milliseconds(paid)
+        main.late.append(LateRows("/fapi/v1/income", at, at + MINUTE_MS, at + 30 * MINUTE_MS))
+        for minutes in (-120, -50, 10):
+            await late.at(paid + timedelta(minutes=minutes))
+        rows = late.rows("income", user="desk", wallet="usd_m", kind="funding")
+        assert [row for row in rows if row["at"] >= paid] == []
+        await late.at(paid + timedelta(minutes=75))
+        await late.at(paid + timedelta(minutes=140))
+        rows = [row for row in late.rows("income", user="desk", wallet="usd_m", kind="funding") if row["at"] >= paid]
+        entries = main.book.entries(since=at, until=at + MINUTE_MS, wallets=(Wallet.USD_M,))
+        owed = [entry.amount for entry in entries if entry.reason is Reason.FUNDING]
+        assert owed
+        assert sorted(row["quantity"] for row in rows) == sorted(owed)
+        told = [row for row in late.rows("restatements", user="desk", table="income") if row["at"] >= paid]
+        assert [row["reason"] for row in told] == ["late"] * len(owed)
+
+
+# ---------------------------------------------------------------- what is not believed
+
+
+@pytest.mark.parametrize("cycles", [1, 2])
+async def test_an_answer_that_is_empty_for_a_moment_makes_no_point_of_the_curve(cycles: int) -> None:
+    async with watching(frozenset({"desk binance:main"})) as book:
+        await book.at(FIRST)
+        book.demo.faults.add({"path": "/sapi/v3/asset/getUserAsset", "user": "desk", "times": cycles, "body": []})
+        for number in range(1, 6):
+            await book.at(FIRST + timedelta(minutes=number))
+        rows = sorted(book.rows("portfolio_snapshots", user="desk"), key=lambda row: row["slot"])
+        grades = [row["grade"] for row in rows]
+        assert grades == ["complete", *["suspect"] * cycles, *["complete"] * (5 - cycles)]
+        for row in rows:
+            expected = book.truth["desk", row["slot"]] if row["grade"] == "complete" else None
+            assert row["equity"] == (None if expected is None else pytest.approx(expected, rel=EXACT))
