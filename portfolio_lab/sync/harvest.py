@@ -6,8 +6,9 @@ snapshots of a day that closes. Nothing is written here but restatements, which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -34,6 +35,7 @@ from portfolio_lab.settings import Settings
 from portfolio_lab.sync.activity_rows import activity_rows, restatement
 from portfolio_lab.sync.attestation_rows import attested
 from portfolio_lab.sync.cash_flow_rows import EARLIER, flows_read, flows_until, new_flow_rows
+from portfolio_lab.sync.evidence import denied, explained_by, ledger_of
 from portfolio_lab.sync.flow_scopes import book_since, equity_by_account, membership_rows, returned_rows, scoped
 from portfolio_lab.sync.grading import Moment, grade_user, price_book, prices_of
 from portfolio_lab.sync.identities import account_rows, checked, refusals
@@ -106,31 +108,23 @@ class Cycle:
         now = {key: held for key, held in self._held[user].items() if key[0] in before.members}
         members = {one.reading.account.name for one in readings}
         known = {key: held for key, held in before.holdings.items() if key[0] in members}
-        verdict = self._verdict(user, known, now, before, pending, set())
-        if not verdict.rows:
-            return verdict
-        return self._verdict(user, known, now, before, pending, self._explained(user, before))
-
-    def _verdict(
-        self,
-        user: str,
-        known: Mapping[tuple[str, str, str, str], float],
-        now: Mapping[tuple[str, str, str, str], float],
-        before: LastBook,
-        pending: Sequence[Row],
-        explained: set[tuple[str, str]],
-    ) -> Verdict:
-        return judged(
+        prices = self._prices_by_account(user)
+        judge = partial(
+            judged,
             user,
             known,
             now,
-            prices=self._prices_by_account(user),
+            prices=prices,
             equity=before.equity,
-            explained=explained,
             pending=pending,
+            denied=denied(readings, known, now, prices),
             slot=self._moment.slot,
             known_at=self._at,
         )
+        verdict = judge(explained=())
+        if not verdict.rows:
+            return verdict
+        return judge(explained=explained_by(self._ledger(user, before), verdict.rows))
 
     def _prices_by_account(self, user: str) -> dict[tuple[str, str], float]:
         found: dict[tuple[str, str], float] = {}
@@ -143,23 +137,16 @@ class Cycle:
                 found[account.name, asset] = price.price
         return found
 
-    def _explained(self, user: str, before: LastBook) -> set[tuple[str, str]]:
-        """(account, asset) pairs of which the ledger, stored or just read, tells since the last book."""
+    def _ledger(self, user: str, before: LastBook) -> dict[tuple[str, str], tuple[float, float]]:
+        """What the ledger, stored or just read, tells of since the last book."""
         since = before.slot - LEDGER_SLACK
-        told = {(account, asset) for who, account, asset, at in self._activity.events if who == user and at >= since}
-        told |= {
-            (account.name, flow.asset)
-            for account, flow in flows_read(self._readings)
-            if account.user == user and flow.at >= since
-        }
-        for table, columns in (
-            (FILLS, ("underlying", "fee_asset", "settle_asset")),
-            (INCOME, ("asset",)),
-            (TRANSFERS, ("asset",)),
-        ):
-            rows = self._store.read(table.name, users=[user], since=since, columns=["account", *columns])
-            told |= {(row["account"], row[column]) for row in rows.to_pylist() for column in columns}
-        return told
+        records: dict[str, list[Row]] = {}
+        for table in (FILLS, INCOME, TRANSFERS):
+            fresh = [row for row in self._activity.tables.get(table.name, []) if _is_of(row, user, since)]
+            rows = [*self._store.read(table.name, users=[user], since=since).to_pylist(), *fresh]
+            records[table.name] = list({tuple(row[name] for name in table.key): row for row in rows}.values())
+        read = [(account, flow) for account, flow in flows_read(self._readings) if account.user == user]
+        return ledger_of(records, [(account, flow) for account, flow in read if flow.at >= since])
 
     def _graded(self, user: str) -> PortfolioSnapshot:
         return grade_user(
@@ -320,6 +307,8 @@ class Cycle:
                 self._remember_book(snapshot)
         for reading in self._readings:
             account = reading.account
+            if account.name in {name for name, _ in self._verdicts[account.user].doubted}:
+                self._memory.account(account).totals_at = None  # the venue's own total is asked for a second opinion
             # Not before the commit: rows that were not stored must be asked for again.
             done = [step.stream for step in reading.activity.steps if step.is_current and step.is_backfilled]
             # What failed is asked for again in its tier's time, too: a broken stream costs no budget each minute.
@@ -365,6 +354,10 @@ class Cycle:
     def _backfill(self) -> float | None:
         rows = [float(str(row["progress"])) for row in self._memory.cursors.values()]
         return sum(rows) / len(rows) if rows else None
+
+
+def _is_of(row: Row, user: str, since: datetime) -> bool:
+    return row["user"] == user and isinstance(row["at"], datetime) and row["at"] >= since
 
 
 def _is_before(at: object, until: datetime | None) -> bool:

@@ -4,7 +4,8 @@ A book is compared with the last complete one. What vanished or jumped there wit
 makes its wallet suspect, and the snapshot has no equity. It is over in one of three ways: the old quantity
 comes back (withdrawn: those slots stay without an equity), the ledger tells of it (explained),
 or it is seen three times in a row (confirmed). In the last two the truth enters dated at its
-first sight: the suspect slots are restated. Several doubts at once end together, so that no
+first sight: the suspect slots are restated. While the venue's own total of the wallet is still
+the old one, being seen is not enough. Several doubts at once end together, so that no
 slot is believed by halves.
 """
 
@@ -24,6 +25,9 @@ from portfolio_lab.sync.tiers import Completed
 
 SIGHTINGS = 3
 """So many sightings in a row make a doubtful change true."""
+
+MOST_DENIALS = 30
+"""So many do even though the venue's own total of the wallet says otherwise: that may be what is wrong."""
 
 PENDING, CONFIRMED, EXPLAINED, WITHDRAWN = "pending", "confirmed", "explained", "withdrawn"
 
@@ -52,6 +56,7 @@ def judged(
     pending: Sequence[Row],
     slot: datetime,
     known_at: datetime,
+    denied: Collection[tuple[str, str]] = (),
 ) -> Verdict:
     """Return the verdict on one user's book.
 
@@ -65,6 +70,7 @@ def judged(
         pending: the stored rows of suspicions that are not over.
         slot: the slot of this cycle.
         known_at: goes into that column.
+        denied: (account, wallet) pairs whose own total at the venue is still that of the book before.
     """
     verdict = Verdict()
     found = {_place(doubt): doubt for doubt in doubts(before, now, prices=prices, equity=equity, explained=explained)}
@@ -73,7 +79,10 @@ def judged(
     for place in [place for place, doubt in found.items() if place in open_rows and _is_other(doubt, open_rows[place])]:
         gone = _kept(open_rows.pop(place))
         verdict.rows.append({**gone, **written, "state": WITHDRAWN, "reason": "another quantity was seen after it"})
-    seen = {place: _seen(user, doubt, open_rows.pop(place, None), slot, known_at) for place, doubt in found.items()}
+    seen = {
+        place: _seen(user, doubt, open_rows.pop(place, None), slot, known_at, needed=_needed(place, denied))
+        for place, doubt in found.items()
+    }
     over = [_over(row, place, before, now, explained) | written for place, row in open_rows.items()]
     if all(row["state"] == CONFIRMED for row in seen.values()):
         verdict.rows += [*seen.values(), *over]
@@ -118,9 +127,13 @@ def _kept(row: Row) -> Row:
     return {name: row[name] for name in SUSPICIONS.schema.names}
 
 
-def _seen(user: str, doubt: Doubt, before: Row | None, slot: datetime, known_at: datetime) -> Row:
+def _needed(place: tuple[str, str, str], denied: Collection[tuple[str, str]]) -> int:
+    return MOST_DENIALS if place[:2] in denied else SIGHTINGS
+
+
+def _seen(user: str, doubt: Doubt, before: Row | None, slot: datetime, known_at: datetime, *, needed: int) -> Row:
     sightings = 1 if before is None else int(str(before["sightings"])) + 1
-    is_over = sightings >= SIGHTINGS
+    is_over = sightings >= needed
     return {
         "user": user,
         "account": doubt.account,
