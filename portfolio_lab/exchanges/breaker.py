@@ -21,6 +21,7 @@ class Breaker:
         self._refusal: CredentialsError | None = None
         self._pause = FIRST_PAUSE
         self._until = clock()
+        self._is_on_trial = False
 
     def check(self) -> None:
         """Raise the refusal anew while the pause runs; when it is over, let one question pass."""
@@ -29,18 +30,20 @@ class Breaker:
         now = self._clock()
         if self._until - LONGEST_PAUSE <= now < self._until:
             raise _copied(self._refusal)
-        self._until = now + TRIAL
+        self._until, self._is_on_trial = now + TRIAL, True
 
     def trip(self, refusal: CredentialsError) -> None:
         """The venue has refused the key: pause for 15 minutes, twice as long each further time, at most 6 h."""
-        if self._refusal is not None:
+        if self._refusal is not None and not self._is_on_trial:
+            return  # questions that were under way together are one refusal
+        if self._is_on_trial:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        self._refusal = _copied(refusal)
+        self._refusal, self._is_on_trial = _copied(refusal), False
         self._until = self._clock() + self._pause
 
     def mend(self) -> None:
         """The venue has accepted the key."""
-        self._refusal, self._pause = None, FIRST_PAUSE
+        self._refusal, self._pause, self._is_on_trial = None, FIRST_PAUSE, False
 
 
 def _copied(refusal: CredentialsError) -> CredentialsError:

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from portfolio_lab import errors
 from portfolio_lab.exchanges import Hub
-from portfolio_lab.exchanges.breaker import Breaker
+from portfolio_lab.exchanges.breaker import FIRST_PAUSE, Breaker
 from portfolio_lab.models.accounts import Account, Credentials, Wallet
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -187,3 +187,18 @@ async def test_a_region_has_hosts_of_its_own() -> None:
             await hub.market("okx", "region:mars")
         with pytest.raises(errors.VenueError, match="no region"):
             await hub.market("binance", "region:eea")
+
+
+def test_questions_that_were_refused_together_are_one_refusal() -> None:
+    now = [datetime(2026, 8, 3, tzinfo=UTC)]
+    breaker = Breaker(lambda: now[0])
+    for _ in range(5):
+        breaker.trip(errors.CredentialsError("revoked"))
+    now[0] += FIRST_PAUSE
+    breaker.check()  # the first pause is over: one question may pass
+    breaker.trip(errors.CredentialsError("revoked"))
+    now[0] += FIRST_PAUSE
+    with pytest.raises(errors.CredentialsError):
+        breaker.check()
+    now[0] += FIRST_PAUSE
+    breaker.check()
