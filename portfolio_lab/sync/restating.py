@@ -137,7 +137,8 @@ def place_in_transit(
     A snapshot is between them when its last wallet had answered between them. `among` are the
     only slots that may change, where it is given: those of which a former telling knew nothing.
     """
-    rows = _between(store, user, pair.withdrawal.at, pair.deposit.at, among)
+    all_rows = _between(store, user, pair.withdrawal.at, pair.deposit.at)
+    rows = [row for row in all_rows if row["grade"] == str(Grade.COMPLETE) and (among is None or row["slot"] in among)]
     if not rows:
         return 0
     prices = _transit_prices(store, pair, rows)
@@ -159,18 +160,22 @@ def place_in_transit(
             BALANCES.name: table_of(BALANCES, [balance for _, _, balance in changed]),
             RESTATEMENTS.name: table_of(RESTATEMENTS, changes),
         },
-        slot=pair.withdrawal.at.replace(microsecond=0) if among is None else min(among),
-        name=f"transit-{user}-{hashlib.sha256(pair.pair_id.encode()).hexdigest()[:16]}",
+        # The first of all these slots, whatever its grade is by now: told once, it is told under the same name.
+        slot=min(row["slot"] for row in (all_rows if among is None else rows)),  # type: ignore[type-var, arg-type]
+        name=f"transit{'' if among is None else '-again'}-{user}-{_digest(pair.pair_id)}",
     )
     return len(changed)
 
 
-def _between(store: Store, user: str, since: datetime, until: datetime, among: frozenset[datetime] | None) -> list[Row]:
+def _between(store: Store, user: str, since: datetime, until: datetime) -> list[Row]:
     if since >= until:
         return []
     rows = _snapshots(store, user, since - LONGEST_READING, until)
-    inside = [row for row in rows if row["grade"] == str(Grade.COMPLETE) and since <= row["at"] < until]  # type: ignore[operator]
-    return [row for row in inside if among is None or row["slot"] in among]
+    return [row for row in rows if since <= row["at"] < until]  # type: ignore[operator]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _stored_pairs(store: Store, user: str, slots: frozenset[datetime]) -> list[Pair]:

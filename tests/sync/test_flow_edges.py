@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from cycles import MINUTE, Cycles, binance, equity, grade, okx
-from fake_venues import MIDNIGHT, btc
+from fake_venues import MIDNIGHT, Died, btc
 
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.activity import CashFlow
@@ -119,6 +120,34 @@ async def test_coins_of_which_none_are_left_keep_their_price_on_the_way(desk: Cy
     desk.venue.holdings[TRADING] = (*btc("0.1"), Balance("SOL", Decimal(5)))
     await desk.next()
     assert curve(desk) == [35_000.0] * 4
+
+
+async def test_a_process_that_dies_between_the_telling_and_the_commit_tells_once(
+    desk: Cycles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.at(NOON)
+    tell(desk, left("a", after(30)), left("b", after(35)))
+    hold(desk, "0.2", "0.1")
+    await desk.next()
+    tell(desk, came("a", after(70)), came("b", after(75)))
+    hold(desk, "0.2", "0.3")
+    real = desk.store.commit
+
+    def dying(tables: Any, **place: Any) -> Any:
+        if place["sync_id"].startswith("sync-"):
+            raise Died
+        return real(tables, **place)
+
+    monkeypatch.setattr(desk.store, "commit", dying)
+    with pytest.raises(Died):
+        await desk.next()
+    monkeypatch.undo()
+    assert curve(desk) == [25_000.0] * 2
+    desk.restart()
+    await desk.next()
+    assert curve(desk) == [25_000.0] * 3
+    assert {row["scope"] for row in desk.rows("cash_flows")} == {"internal"}
+    assert len(desk.rows("balances", wallet="in_transit")) == 2
 
 
 # ---------------------------------------------------------------- midnight
