@@ -140,6 +140,7 @@ class PostponedError(RateLimitedError):
     """The budget has no room for it now; nothing is wrong, and it is asked for again in a later cycle."""
 
     code = "postponed"
+    remedy = "nothing"
 
 
 class BannedError(RateLimitedError):

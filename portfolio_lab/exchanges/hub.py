@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -128,12 +129,16 @@ class AccountReader:
         """Return the streams of activity of an account that has these wallets, most precious first."""
         return self.market.reads.streams(wallets)
 
-    async def fetch_step(self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]) -> ActivityStep:
+    async def fetch_step(
+        self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str], in_background: bool = False
+    ) -> ActivityStep:
         """Take one bounded step along a stream; `cursor` is the text of the last one, "" at first.
 
-        History is read in the background of the budget: PostponedError where it has no room now.
+        In the background of the budget a step that has no room now is a PostponedError, instead
+        of standing in line.
         """
-        with named(self.account.venue, f"{stream} stream"), hurried(first=STEP_PATIENCE, rest=STEP_TIME):
+        patience = hurried(first=STEP_PATIENCE, rest=STEP_TIME) if in_background else nullcontext()
+        with named(self.account.venue, f"{stream} stream"), patience:
             return await self.market.reads.step(self._client, stream, cursor, now=now, assets=assets)
 
     async def fetch_wallet(self, wallet: Wallet) -> WalletReading:

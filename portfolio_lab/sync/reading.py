@@ -65,7 +65,9 @@ class AccountReader(Protocol):
         """Return the streams of activity of an account that has these wallets, most precious first."""
         ...
 
-    async def fetch_step(self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]) -> ActivityStep:
+    async def fetch_step(
+        self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str], in_background: bool = False
+    ) -> ActivityStep:
         """Take one bounded step along a stream."""
         ...
 
@@ -274,7 +276,7 @@ class _Round:
 
     async def step(self, ask: Ask, reader: AccountReader, stream: str, cursor: str) -> ActivityStep | Failure:
         """Take one step along a stream of an account."""
-        asked = reader.fetch_step(stream, cursor, now=self._until, assets=ask.assets)
+        asked = reader.fetch_step(stream, cursor, now=self._until, assets=ask.assets, in_background=True)
         return await self._guarded(_checked_step(asked), f"{_name(ask.account)} {stream}")
 
     def _refused(self, ask: Ask, failure: Failure) -> AccountReading:

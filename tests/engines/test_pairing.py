@@ -82,7 +82,7 @@ def test_a_pair_has_the_same_name_whenever_it_is_found() -> None:
 def _synthetic(seed: int, count: int) -> tuple[list[Move], list[Move], set[tuple[str, str]]]:
     """Moves of one user over a year, and the true pairs.
 
-    One in a hundred loses its transaction id on one side. For each move there is on average one look-alike: a deposit or
+    One in a hundred loses its transaction id on one side. Each move has a look-alike: a deposit or
     withdrawal of a stranger of the same coin and amount within hours, with a transaction of its own.
     """
     chance = random.Random(seed)

@@ -25,6 +25,7 @@ REMEDIES = {
     errors.UnreachableError: "nothing",
     errors.DeadlineError: "nothing",
     errors.RateLimitedError: "wait",
+    errors.PostponedError: "nothing",
     errors.BannedError: "wait",
     errors.MaintenanceError: "wait",
     errors.AnswerShapeError: "report_shape",

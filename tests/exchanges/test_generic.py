@@ -239,7 +239,11 @@ async def test_bybits_streams(bybit: Face) -> None:
     async with Hub(deadline=5.0, sleep=at_once) as hub:
         account = Account("ann", "bybit", "main", base_url=bybit.url)
         reader = await hub.reader(account, Credentials(bybit.book.key, bybit.book.secret))
-        assert [stream.name for stream in reader.streams()] == ["deposits", "withdrawals", "fills"]
+        assert [stream.name for stream in reader.streams(reader.account.wallets)] == [
+            "deposits",
+            "withdrawals",
+            "fills",
+        ]
         now = datetime.fromtimestamp(NOW / 1000, UTC) + timedelta(seconds=1)
         flows = await reader.fetch_cash_flows(since=now - timedelta(days=60), until=now)
         assert [(flow.flow_id, flow.asset, flow.quantity) for flow in flows] == [

@@ -91,7 +91,7 @@ async def test_every_book_is_read_as_it_is_on_many_days(name: str, days: int) ->
 async def rows_of(reader: AccountReader, now: datetime) -> list[ActivityRow]:
     """Everything that all streams tell, each row once."""
     rows: dict[Any, ActivityRow] = {}
-    for stream in reader.streams():
+    for stream in reader.streams(reader.account.wallets):
         cursor, step = "", None
         while step is None or not (step.is_current and step.is_backfilled):
             step = await reader.fetch_step(stream.name, cursor, now=now, assets=frozenset())

@@ -373,7 +373,7 @@ async def test_recent_and_old_funding_bills_are_told_by_two_endpoints(reader_of:
 
 async def test_streams_depend_on_the_wallets(reader_of: Open) -> None:
     reader = await reader_of("okx")
-    assert [stream.name for stream in reader.streams()] == [
+    assert [stream.name for stream in reader.streams(reader.account.wallets)] == [
         "deposits", "withdrawals", "fills", "bills", "funding_bills", "conversions", "dust",
     ]  # fmt: skip
     assert "fills" not in [stream.name for stream in reader.market.reads.streams((Wallet.FUNDING,))]

@@ -117,7 +117,9 @@ class FakeReader:
     def streams(self, wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
         return tuple(Stream(name, None) for name in self._state.streams.get(self._account.user, {}))
 
-    async def fetch_step(self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str]) -> ActivityStep:
+    async def fetch_step(
+        self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str], in_background: bool = False
+    ) -> ActivityStep:
         """The rows in the order in which the venue lists them, a page a step; the cursor counts them."""
         await self._state.answer(self._account.user, f"stream {stream}")
         rows = self._state.streams[self._account.user][stream]
