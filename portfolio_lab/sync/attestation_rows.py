@@ -53,7 +53,14 @@ def _compared(
     unknown = {total.scope for total in stated if not total.is_known and abs(theirs[total.scope] or 0.0) > SMALL}
     idle = {total.scope for total in stated if not total.is_known} - unknown
     compared = {scope: value for scope, value in theirs.items() if scope not in idle}
-    return attest(ours, compared, equity=ours.get(TOTAL), unknown=unknown)
+    return attest(ours | {TOTAL: _listed(ours, theirs)}, compared, equity=ours.get(TOTAL), unknown=unknown)
+
+
+def _listed(ours: Mapping[str, float | None], theirs: Mapping[str, float | None]) -> float | None:
+    """Our total of the wallets that the venue's total is made of: OKX leaves loans out of its own."""
+    named = theirs.keys() - {TOTAL}
+    parts = [value for scope, value in ours.items() if scope != TOTAL and (scope in named or not named)]
+    return None if None in parts else sum(part for part in parts if part is not None)
 
 
 def _ours(snapshot: PortfolioSnapshot, account: Account) -> dict[str, float | None]:
