@@ -58,6 +58,19 @@ async def test_a_reading_that_is_not_whole_is_not_compared(book: Cycles) -> None
     assert {row["verdict"] for row in book.rows("attestations")} == {"not_compared"}
 
 
+async def test_a_total_is_compared_with_the_wallets_that_it_is_made_of(cycles: Cycles) -> None:
+    """OKX's total is that of its funding, trading and earn accounts: a loan is not in it."""
+    cycles.configure(okx(Wallet.TRADING, Wallet.LOANS))
+    cycles.venue.holdings["alice", Wallet.TRADING] = btc("0.1")
+    cycles.venue.holdings["alice", Wallet.LOANS] = (Balance("USDT", Decimal(700)),)
+    cycles.venue.totals["alice"] = VenueTotals(
+        tuple(VenueTotal(scope, "USDT", Decimal(5_000)) for scope in ("trading", "total"))
+    )
+    assert equity(await cycles.next()) == 5_700.0
+    rows = {row["scope"]: (row["ours"], row["theirs"], row["verdict"]) for row in cycles.rows("attestations")}
+    assert rows["total"] == (5_000.0, 5_000.0, "agrees")
+
+
 # ---------------------------------------------------------------- identity
 
 

@@ -234,8 +234,23 @@ def check_days(watched: Watched, user: str) -> None:
         assert row["opening_equity"] == pytest.approx(curve[opens], rel=EXACT), row["day"]
         assert row["closing_equity"] == pytest.approx(curve[closes], rel=EXACT), row["day"]
         assert row["pnl"] == pytest.approx(curve[closes] - curve[opens] - flowed, abs=1e-5), row["day"]
+        assert row["day_return"] == pytest.approx(linked(curve, crossed, opens, closes), rel=1e-9, abs=1e-12), row[
+            "day"
+        ]
     for before, after in pairwise(days):
         assert before["closing_equity"] == after["opening_equity"]
+
+
+def linked(curve: dict[datetime, float], crossed: list[dict[str, Any]], opens: datetime, closes: datetime) -> float:
+    """Return of a day by hand: Modified Dietz from slot to slot, of the external flows alone."""
+    grown = 1.0
+    for before, after in pairwise(sorted(slot for slot in curve if opens <= slot <= closes)):
+        inside = [
+            (row["value"], (after - row["at"]) / (after - before)) for row in crossed if before < row["at"] <= after
+        ]
+        at_work = curve[before] + math.fsum(value * share for value, share in inside)
+        grown *= 1 + (curve[after] - curve[before] - math.fsum(value for value, _ in inside)) / at_work
+    return grown - 1
 
 
 def check(watched: Watched, user: str) -> None:
@@ -407,10 +422,9 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-@pytest.mark.parametrize("cycles", [1, 4])
-async def test_an_empty_answer_makes_no_point_of_the_curve(lie: str, cycles: int) -> None:
-    """Not when it is told once, and not when it is told more often than makes a change true."""
-    name, path, body = LIES[lie]
+async def test_an_empty_answer_makes_no_point_of_the_curve(lie: str) -> None:
+    """Not even when it is told more often than makes a change true: the venue's own total denies it."""
+    (name, path, body), cycles = LIES[lie], 4
     async with watching(frozenset({name})) as book:
         await book.at(FIRST)
         book.demo.faults.add({"path": path, "user": "desk", "times": cycles, "body": body})
