@@ -103,6 +103,9 @@ class DemoExchange:
         if fault is None:
             return _response(self._venues[venue].answer(await self._asked(request, path, query, 0)))
         await asyncio.sleep(fault.latency)
+        if fault.drop and request.transport is not None:
+            request.transport.abort()
+            return web.Response()
         if fault.replaces:
             answer = fault.answer()
         else:
