@@ -130,7 +130,8 @@ def answers() -> dict[str, bytes]:
     positions = [
         {
             "symbol": f"C{i}USDT", "positionSide": "BOTH", "positionAmt": "2.5", "entryPrice": "10", "markPrice": "9.8",
-            "unRealizedProfit": "-0.5", "unrealizedProfit": "-0.5", "liquidationPrice": "0", "marginAsset": "USDT", "notional": "24.5",
+            "unRealizedProfit": "-0.5", "unrealizedProfit": "-0.5", "liquidationPrice": "0", "marginAsset": "USDT",
+            "notional": "24.5",
             "isolatedMargin": "0", "initialMargin": "1", "maintMargin": "1", "updateTime": 1_700_000_000_000,
         }
         for i in range(POSITIONS)
@@ -245,7 +246,7 @@ async def read_history(
             break
     done = list(memory.cursors.values())
     stand = {(one.user, str(row["stream"])): {**row, "user": one.user} for one in settings.accounts for row in done}
-    memory._take_cursors({(user, "binance:main", stream): row for (user, stream), row in stand.items()})
+    memory.take_cursors({(user, "binance:main", stream): row for (user, stream), row in stand.items()})
     known = memory.account(settings.accounts[0]).streams_at
     for one in settings.accounts:
         memory.account(one).streams_at |= known
@@ -333,9 +334,7 @@ def main() -> int:
     finally:
         server.kill()
         server.wait()
-    print(
-        f"sync: {options.accounts} accounts of three wallets: {cpu:.2f} ms CPU and {wall:.2f} ms wall an account and cycle"
-    )
+    print(f"sync: {options.accounts} accounts of three wallets: {cpu:.2f} ms CPU, {wall:.2f} ms wall, each and a cycle")
     print(
         f"sync: that is {60_000 / wall:.0f} accounts a minute by our own pace; the governor allows fewer: "
         f"{int(endpoints.FAPI.limit * 0.8 / FAPI_WEIGHT)} a minute and address at fapi's weights"

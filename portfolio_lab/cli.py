@@ -118,6 +118,7 @@ portfolio-lab accounts add demo binance --label main --base-url http://127.0.0.1
 @click.argument("user")
 @click.argument("venue")
 @click.option("--label", required=True, help="Tells accounts of one user at one venue apart.")
+@click.option("--region", default="", help="Where an OKX account lives: eea or us; leave it out for the main site.")
 @click.option("--base-url", help="One origin in place of the venue's hosts: the demo exchange, a testnet, a proxy.")
 @click.option("--wallets", help="Wallets that must answer, e.g. spot,usd_m. Default: all of the venue.")
 @click.option(
@@ -133,12 +134,13 @@ def accounts_add(
     venue: str,
     label: str,
     base_url: str | None,
+    region: str,
     wallets: str | None,
     credentials: IO[str] | None,
 ) -> None:
     """Add an account: its name to lab.toml, its keys to the vault.
 
-    VENUE is binance or okx. Give a key that may only read; OKX keys have a passphrase too.
+    VENUE is binance, okx, bybit or kraken. Give a key that may only read; OKX keys have a passphrase too.
     """
     from portfolio_lab.enrolment import add_account  # noqa: PLC0415
     from portfolio_lab.models.accounts import Account  # noqa: PLC0415
@@ -146,7 +148,7 @@ def accounts_add(
 
     load_settings(lab)
     names = [name.strip() for name in wallets.split(",")] if wallets is not None else []
-    account = Account(user, venue, label, base_url, wallets_from(names, venue))
+    account = Account(user, venue, label, base_url, wallets_from(names, venue), region)
     check_account(account)
     added = add_account(lab, account, _credentials(credentials, venue), _passphrase())
     click.echo(f"added {user} {added.name}: {', '.join(added.wallets)}")

@@ -141,6 +141,8 @@ def _with_account(text: str, account: Account) -> str:
         table[name] = getattr(account, name)
     if account.base_url is not None:
         table["base_url"] = account.base_url
+    if account.region:
+        table["region"] = account.region
     if account.wallets:
         table["wallets"] = [wallet.value for wallet in account.wallets]
     rows = document.get("accounts")

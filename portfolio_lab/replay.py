@@ -30,6 +30,7 @@ from portfolio_lab.models.accounts import Account, Credentials
 from portfolio_lab.security import Vault
 
 SEED = 7
+DAY_SECONDS = 86_400
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 PASSPHRASE_FILE = "passphrase"  # noqa: S105 - a file's name
@@ -222,7 +223,11 @@ async def replay(
             clock.set(slot)
             if before is not None:
                 # A replay keeps this cadence, so this is what its snapshots must be measured by.
-                syncer.settings = replace(syncer.settings, interval_seconds=int((slot - before).total_seconds()))
+                syncer.settings = replace(
+                    syncer.settings,
+                    interval_seconds=int((slot - before).total_seconds()),
+                    history_seconds=DAY_SECONDS,  # a replayed day tells its history once
+                )
             await syncer.cycle(slot)
             before = slot
             after_slot()

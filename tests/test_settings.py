@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portfolio_lab.enrolment import write_accounts
 from portfolio_lab.errors import BadInputError, ConfigError
 from portfolio_lab.models.accounts import VENUE_WALLETS, Account, Wallet
 from portfolio_lab.settings import Settings, check_account, load_settings, settings_from_text
@@ -194,3 +195,16 @@ def test_accounts_keep_the_order_of_the_file(tables: list[str]) -> None:
     assert [account.user for account in settings.accounts] == [
         "alice" if "alice" in table else "bob" for table in tables
     ]
+
+
+def test_a_region_survives_the_road_into_lab_toml_and_back(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text("")
+    write_accounts(tmp_path, [Account("alice", "okx", "main", region="eea")])
+    (account,) = load_settings(tmp_path).accounts
+    assert (account.region, account.origin) == ("eea", ("okx", "region:eea"))
+
+
+@pytest.mark.parametrize(("venue", "region"), [("okx", "mars"), ("binance", "eea")])
+def test_a_region_that_a_venue_does_not_have_is_refused(venue: str, region: str) -> None:
+    error = refusal(f'[[accounts]]\nuser = "a"\nvenue = "{venue}"\nlabel = "m"\nregion = "{region}"\n')
+    assert f"has no region '{region}'" in str(error)

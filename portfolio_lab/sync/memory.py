@@ -106,7 +106,7 @@ class Memory:
     ) -> None:
         """Take over what was committed in `slot`."""
         self.states = {**(self.states or {}), **states}
-        self._take_cursors(cursors)
+        self.take_cursors(cursors)
         for row in suspicions:
             key = tuple(row[name] for name in SUSPICIONS.key)
             self.suspicions[key] = row
@@ -116,7 +116,8 @@ class Memory:
         if self.cache is not None:
             self.cache.save(self._cached(), slot=slot)
 
-    def _take_cursors(self, cursors: Mapping[CursorKey, Row]) -> None:
+    def take_cursors(self, cursors: Mapping[CursorKey, Row]) -> None:
+        """Take over where streams continue."""
         self.cursors.update(cursors)
         for (user, account, stream), row in cursors.items():
             self._places.setdefault((user, account), {})[stream] = str(row["cursor"])
@@ -131,7 +132,7 @@ class Memory:
 
     def _take(self, rows: Mapping[str, Sequence[Row]]) -> None:
         self.states = {str(row["user"]): row for row in rows[USERS_PORTFOLIO_STATE.name]}
-        self._take_cursors({_key(CURSORS, row): row for row in rows[CURSORS.name]})
+        self.take_cursors({_key(CURSORS, row): row for row in rows[CURSORS.name]})
         pending = [row for row in rows[SUSPICIONS.name] if row["state"] == PENDING]
         self.suspicions = {_key(SUSPICIONS, row): row for row in pending}
         self.known_accounts = {_key(ACCOUNTS, row): row for row in rows[ACCOUNTS.name]}

@@ -46,7 +46,7 @@ CASES: dict[str, tuple[Any, Made]] = {
     "binance_eapi-v1-bill_": (list[history.OptionBill], lambda a: [income.bill(r) for r in a]),
     "binance_sapi-v1-asset-transfer_": (
         history.Transfers,
-        lambda a: [transfers.transfer(r, Wallet.SPOT, Wallet.USD_M) for r in a.rows],
+        lambda a: [transfers.moved(r, Wallet.SPOT, Wallet.USD_M) for r in a.rows],
     ),
     "binance_sapi-v1-asset-assetDividend_": (shapes.Dividends, lambda a: [ledger.dividend(r) for r in a.rows]),
     "binance_sapi-v1-asset-dribblet_binance": (

@@ -141,7 +141,7 @@ def test_every_direction_has_two_different_wallets() -> None:
 
 
 def test_a_transfer_is_a_magnitude_from_wallet_to_wallet() -> None:
-    row = transfers.transfer(history.Transfer("USDT", "12.5", "CONFIRMED", 77, AT), Wallet.SPOT, Wallet.USD_M)
+    row = transfers.moved(history.Transfer("USDT", "12.5", "CONFIRMED", 77, AT), Wallet.SPOT, Wallet.USD_M)
     assert (row.quantity, row.source, row.target, row.at) == (D("12.5"), Wallet.SPOT, Wallet.USD_M, MOMENT)
 
 

@@ -167,7 +167,9 @@ class Matrix:
             if all(bool(row["is_backfilled"]) for row in self.syncer._memory.cursors.values()):
                 assert self.compare(report, "calm", may_lack=set()) == []
                 return
-        raise AssertionError("the streams do not end")
+        open_ends = [key for key, row in self.syncer._memory.cursors.items() if not row["is_backfilled"]]
+        failed = {line.reason for line in report.activity if not line.is_ok}
+        raise AssertionError(f"the streams do not end: {open_ends}, {failed}")
 
     async def survey(self) -> list[tuple[str, str]]:
         """Every (path, user) of one calm slot, one user a path."""

@@ -100,7 +100,7 @@ def _direction(client: VenueClient, name: str) -> Ask:
             if is_rare and (isinstance(refusal, WalletRefusedError) or type(refusal) is VenueError):
                 return Raw([], ())
             raise
-        rows = [transfer(row, source, target) for row in answer.rows if row.status in DONE]
+        rows = [moved(row, source, target) for row in answer.rows if row.status in DONE]
         return Raw(answer.rows, tuple(rows))
 
     return by_number(fetch, size=TRANSFER_PAGE)
@@ -115,7 +115,7 @@ def _sides(name: str) -> tuple[Wallet, Wallet]:
     )
 
 
-def transfer(row: history.Transfer, source: Wallet, target: Wallet) -> Transfer:
+def moved(row: history.Transfer, source: Wallet, target: Wallet) -> Transfer:
     """Return the transfer of a row."""
     asset = payloads.asset_code(row.asset, "asset")
     return Transfer(
