@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -62,23 +62,27 @@ class Exchange:
 
     def set_clock(self, at: datetime) -> None:
         """Freeze its books at an instant."""
-        self._tell({"now": at.isoformat()})
+        self._tell("clock", {"now": at.isoformat()})
+
+    def lift_limits(self) -> None:
+        """Let months of questions fit into a minute: its limits count real time, a replay does not."""
+        self._tell("limits", dict.fromkeys(("api", "fapi", "dapi", "eapi", "papi", "sapi_ip", "sapi_uid"), 10**9))
 
     def go_live(self) -> None:
-        """Let its clock run with the real one from now on."""
-        self._tell({"mode": "live", "real": True})
+        """Let its clock run with the real one from now on, and its limits hold."""
+        self._tell("limits", None)
+        self._tell("clock", {"mode": "live", "real": True})
 
     def base_url(self, venue: str) -> str:
         """Return the origin that stands for all hosts of the venue."""
         return {"binance": self.binance, "okx": self.okx}[venue]
 
-    def _tell(self, message: dict[str, str | bool]) -> None:
+    def _tell(self, what: str, message: Mapping[str, str | bool | int] | None) -> None:
         door = urlsplit(self.control)
         connection = http.client.HTTPConnection(door.hostname or "", door.port, timeout=START_SECONDS)
         try:
-            connection.request(
-                "POST", f"{door.path}/clock", json.dumps(message), headers={"Content-Type": "application/json"}
-            )
+            method, body = ("DELETE", None) if message is None else ("POST", json.dumps(message))
+            connection.request(method, f"{door.path}/{what}", body, headers={"Content-Type": "application/json"})
             answer = connection.getresponse()
             answer.read()
         except OSError as error:
@@ -87,7 +91,7 @@ class Exchange:
         finally:
             connection.close()
         if answer.status >= http.client.BAD_REQUEST:
-            msg = f"the demo exchange refused to move its clock (status {answer.status})"
+            msg = f"the demo exchange refused to change its {what} (status {answer.status})"
             raise PortfolioLabError(msg)
 
 
@@ -215,6 +219,7 @@ async def replay(
     if slots:
         # Before the first request: markets are loaded and clocks compared on entering.
         exchange.set_clock(slots[0])
+        exchange.lift_limits()
         clock.set(slots[0])
     async with Syncer(root, clock=clock, credentials=demo_credentials()) as syncer:
         before = slots[0] - (slots[1] - slots[0]) if len(slots) > 1 else None
