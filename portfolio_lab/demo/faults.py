@@ -19,7 +19,8 @@ class Fault:
     It strikes requests whose path equals `path` (or starts with it, when it ends in "*"),
     of `venue`, `user`, `account` ("venue:label") or `key` where those are given, `times`
     times (None: until cleared). `drop` closes the connection before the first byte.
-    `latency` and `drip` are seconds: before the answer, and between its bytes' ten parts. `truncate` sends half of the body as if it were whole;
+    `latency` and `drip` are seconds: before the answer, and between its bytes' ten parts.
+    `truncate` sends half of the body as if it were whole;
     `cut` breaks the connection half-way. `skew_seconds` moves the clock that is answered
     and checked. `body` is text or anything JSON.
     """

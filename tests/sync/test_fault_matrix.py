@@ -39,7 +39,7 @@ PATIENCE = 4.0
 """Seconds that a question may take; a hang is longer."""
 PAUSE = timedelta(minutes=16)
 """Longer than a key that was refused is left alone, and than any closure below."""
-SAMPLE = 10
+SAMPLE = 6
 UNLIMITED = 10**9
 
 PAGE = {"body": "<html><body>Forbidden</body></html>"}
