@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -236,7 +236,9 @@ class _Round:
         )
         absent = totals.absent if isinstance(totals, VenueTotals) else ask.absent
         present = tuple(wallet for wallet in ask.account.wallets if wallet not in absent)
-        activity = await self._activity(ask, reader, present)
+        # A new account's coins are known only now, and its markets are found by them.
+        seen = ask.assets | _assets_of(wallets.values())
+        activity = await self._activity(replace(ask, assets=seen), reader, present)
         return AccountReading(ask.account, wallets, orders, flows, self._until, totals, identity, activity)
 
     async def _wallets(self, ask: Ask, reader: AccountReader) -> dict[Wallet, WalletReading | Failure]:
@@ -328,6 +330,11 @@ class _Walk:
         self.last[stream] = found
         self.steps.append(found)
         return True
+
+
+def _assets_of(found: Iterable[WalletReading | Failure]) -> frozenset[str]:
+    readings = (one for one in found if isinstance(one, WalletReading))
+    return frozenset(balance.asset for reading in readings for balance in reading.balances)
 
 
 def _outcome(task: asyncio.Future[Answer], what: str) -> Answer | Failure:
