@@ -20,9 +20,10 @@ from portfolio_lab.demo.people import credentials_of
 from portfolio_lab.exchanges import Hub
 from portfolio_lab.replay import Exchange
 from portfolio_lab.settings import load_settings
-from portfolio_lab.sync import Syncer
+from portfolio_lab.sync import Syncer, tiers
 
-MOST_CYCLES = 50
+MOST_CYCLES = 300
+tiers.MOST_STEPS = 12  # small commits: many moments at which a kill falls between two pages
 
 
 async def main(lab: Path, url: str, begin: datetime, run: int) -> int:
@@ -31,13 +32,15 @@ async def main(lab: Path, url: str, begin: datetime, run: int) -> int:
     clock = Hand(begin + timedelta(hours=run))
     known = {account.key: credentials_of(account) for account in load_settings(lab).accounts}
     async with Syncer(lab, clock=clock, credentials=known, hubs=partial(Hub, clock=clock, sleep=at_once)) as syncer:
+        known_streams = 0
         for _ in range(MOST_CYCLES):
             await asyncio.to_thread(exchange.set_clock, clock.now)
             await syncer.cycle(clock.now)
             print("cycle", flush=True)
             cursors = syncer._memory.cursors.values()
-            if cursors and all(bool(row["is_backfilled"]) for row in cursors):
+            if len(cursors) == known_streams and all(bool(row["is_backfilled"]) for row in cursors):
                 return 0
+            known_streams = len(cursors)
             clock.now += timedelta(minutes=1)
     return 3
 

@@ -163,7 +163,7 @@ class Matrix:
     async def settle(self) -> None:
         """Cycle until all history that there is has been read, so that later slots are alike."""
         for _ in range(60):
-            report = await self.next()
+            report = await self.next(timedelta(minutes=5))  # heavy questions wait for a new minute
             if all(bool(row["is_backfilled"]) for row in self.syncer._memory.cursors.values()):
                 assert self.compare(report, "calm", may_lack=set()) == []
                 return
