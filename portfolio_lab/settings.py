@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from portfolio_lab.errors import BadInputError, ConfigError
+from portfolio_lab.lines import Page
 from portfolio_lab.models.accounts import KNOWN_WALLETS, VENUE_WALLETS, Account, Wallet, check_name
 
 T = TypeVar("T")
@@ -119,7 +120,7 @@ def settings_from_text(text: str, *, root: Path) -> Settings:
     Raises:
         ConfigError: something in the text cannot be used.
     """
-    page = _Page(text)
+    page = Page(text)
     table = _parse(page)
     _check_keys(table, _TOP_KEYS, page, row=None)
     accounts = _accounts(table.get("accounts", []), page)
@@ -194,38 +195,6 @@ def wallets_from(names: Iterable[str], venue: str) -> tuple[Wallet, ...]:
     return tuple(dict.fromkeys(wallets))
 
 
-# ---------------------------------------------------------------- where a key stands
-
-
-class _Page:
-    """The text of lab.toml, and the line on which a key of it stands."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._lines: dict[tuple[int | None, str], int] = {}
-        self._starts: dict[int, int] = {}
-        self._scan()
-
-    def _scan(self) -> None:
-        # tomllib keeps no positions. A flat scan is exact for the files that `init` writes
-        # and only shifts a line number for exotic ones (inline tables, multi-line strings).
-        row: int | None = None
-        for number, line in enumerate(self.text.splitlines(), start=1):
-            if re.match(r"\s*\[\[\s*accounts\s*\]\]", line):
-                row = 0 if row is None else row + 1
-                self._starts[row] = number
-            elif header := re.match(r"\s*\[{1,2}\s*[\"']?([^\]\"'.\s]+)", line):
-                self._lines.setdefault((None, header[1]), number)
-            elif key := re.match(r"\s*[\"']?([A-Za-z0-9_-]+)[\"']?\s*[.=]", line):
-                self._lines.setdefault((row, key[1]), number)
-
-    def line(self, key: str, row: int | None = None) -> int | None:
-        """Return the line of a key, or of the account it belongs to, or None when neither is known."""
-        if row is None:
-            return self._lines.get((None, key))
-        return self._lines.get((row, key)) or self._starts.get(row) or self._lines.get((None, "accounts"))
-
-
 def _read(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
@@ -240,7 +209,7 @@ def _read(path: Path) -> str:
         raise ConfigError(msg) from None
 
 
-def _parse(page: _Page) -> dict[str, Any]:
+def _parse(page: Page) -> dict[str, Any]:
     try:
         return tomllib.loads(page.text)
     except tomllib.TOMLDecodeError as error:
@@ -249,7 +218,7 @@ def _parse(page: _Page) -> dict[str, Any]:
         raise ConfigError(_syntax_message(str(error), page, line), line=line) from None
 
 
-def _syntax_message(problem: str, page: _Page, line: int | None) -> str:
+def _syntax_message(problem: str, page: Page, line: int | None) -> str:
     text = page.text.splitlines()[line - 1] if line else ""
     key = text.partition("=")[0].strip()
     if "overwrite" in problem.lower() or "twice" in problem.lower() or "mutate" in problem.lower():
@@ -261,7 +230,7 @@ def _syntax_message(problem: str, page: _Page, line: int | None) -> str:
 # ---------------------------------------------------------------- checks of one key
 
 
-def _check_keys(table: Mapping[str, Any], kinds: Mapping[str, type], page: _Page, *, row: int | None) -> None:
+def _check_keys(table: Mapping[str, Any], kinds: Mapping[str, type], page: Page, *, row: int | None) -> None:
     for key, value in table.items():
         line = page.line(key, row)
         if key not in kinds:
@@ -286,7 +255,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(str(name) for name in names)
 
 
-def _currency(table: Mapping[str, Any], page: _Page) -> str:
+def _currency(table: Mapping[str, Any], page: Page) -> str:
     currency: str = table.get("reporting_currency", "USD")
     if currency in CURRENCIES:
         return currency
@@ -298,7 +267,7 @@ def _nearest_upper(name: str) -> str:
     return f" (did you mean {name.upper()!r}?)" if name.upper() in CURRENCIES else ""
 
 
-def _keep_days(table: Mapping[str, Any], page: _Page) -> int:
+def _keep_days(table: Mapping[str, Any], page: Page) -> int:
     days: int = table.get("keep_days", 14)
     if days >= 1:
         return days
@@ -306,14 +275,14 @@ def _keep_days(table: Mapping[str, Any], page: _Page) -> int:
     raise ConfigError(msg, line=page.line("keep_days"))
 
 
-def _tier(table: Mapping[str, Any], key: str, default: int, page: _Page) -> int:
+def _tier(table: Mapping[str, Any], key: str, default: int, page: Page) -> int:
     seconds: int = table.get(key, default)
     if 1 <= seconds <= LONGEST_TIER:
         return seconds
     raise ConfigError(f"{key} = {seconds}: choose between 1 and {LONGEST_TIER} s", line=page.line(key))
 
 
-def _path(table: Mapping[str, Any], key: str, default: str, page: _Page) -> Path:
+def _path(table: Mapping[str, Any], key: str, default: str, page: Page) -> Path:
     text: str = table.get(key, default)
     if text.strip():
         return Path(text).expanduser()
@@ -328,7 +297,7 @@ def _texts(values: list[Any], line: int | None, *, what: str) -> tuple[str, ...]
     raise ConfigError(msg, line=line)
 
 
-def _users(table: Mapping[str, Any], accounts: tuple[Account, ...], page: _Page) -> tuple[str, ...]:
+def _users(table: Mapping[str, Any], accounts: tuple[Account, ...], page: Page) -> tuple[str, ...]:
     line = page.line("users")
     named = _texts(table.get("users", []), line, what="users")
     for name in named:
@@ -343,7 +312,7 @@ def _users(table: Mapping[str, Any], accounts: tuple[Account, ...], page: _Page)
 # ---------------------------------------------------------------- accounts
 
 
-def _accounts(rows: list[Any], page: _Page) -> tuple[Account, ...]:
+def _accounts(rows: list[Any], page: Page) -> tuple[Account, ...]:
     accounts: dict[tuple[str, str, str], Account] = {}
     for row, table in enumerate(rows):
         account = _account(table, page, row)
@@ -354,7 +323,7 @@ def _accounts(rows: list[Any], page: _Page) -> tuple[Account, ...]:
     return tuple(accounts.values())
 
 
-def _account(table: Any, page: _Page, row: int) -> Account:  # noqa: ANN401 - what TOML gave, before it is checked
+def _account(table: Any, page: Page, row: int) -> Account:  # noqa: ANN401 - what TOML gave, before it is checked
     start = page.line("", row)
     if not isinstance(table, dict):
         msg = "accounts must be tables: write [[accounts]] and the account's keys below it"
@@ -367,7 +336,7 @@ def _account(table: Any, page: _Page, row: int) -> Account:  # noqa: ANN401 - wh
     return _checked_account(table, page, row)
 
 
-def _checked_account(table: Mapping[str, Any], page: _Page, row: int) -> Account:
+def _checked_account(table: Mapping[str, Any], page: Page, row: int) -> Account:
     venue: str = table["venue"]
     _at_line(page.line("venue", row), _venue_wallets, venue)
     for key in ("user", "label"):
