@@ -44,6 +44,7 @@ from portfolio_lab.sync.memory import Memory
 SPOT_SYMBOLS, CONTRACTS, LISTED_COINS, HELD_COINS, MARGIN_ASSETS, POSITIONS = 3_500, 700, 700, 40, 25, 5
 NAIVE_ACCOUNTS = 3
 MOST_CYCLES_OF_HISTORY = 100
+ACCOUNTS_AT_ONCE = 64
 SHARED_ACCOUNTS = 200
 ROUNDS = 3
 EXPECTED = (LISTED_COINS, LISTED_COINS, MARGIN_ASSETS, POSITIONS)
@@ -269,7 +270,13 @@ async def raw(url: str, accounts: int) -> float:
     async with aiohttp.ClientSession() as session:
         exchanges = [instance(url, i, session=session, number=str) for i in range(accounts)]
 
+        places = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
+
         async def read(exchange: Any) -> None:  # noqa: ANN401 - a ccxt instance
+            async with places:
+                await questions(exchange)
+
+        async def questions(exchange: Any) -> None:  # noqa: ANN401 - the same
             spot = await exchange.sapiV3PostAssetGetUserAsset({"needBtcValuation": "false"})
             funding = await exchange.sapiPostAssetGetFundingAsset({"needBtcValuation": "false"})
             futures = await exchange.fapiPrivateV3GetAccount()

@@ -6,6 +6,7 @@ snapshots of a day that closes. Nothing is written here but restatements, which 
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -257,7 +258,7 @@ class Cycle:
 
     def _progress(self, user: str, snapshots: pa.Table, flows: Sequence[Row]) -> tuple[Progress, list[Row]]:
         before = (self._memory.states or {}).get(user)
-        cursors = {**self._memory.cursors, **self._activity.cursors}
+        cursors = ChainMap(self._activity.cursors, self._memory.cursors)
         plain = [one.reading for one in self._by_user[user]]
         return closed_day_rows(
             self._store,
