@@ -81,6 +81,7 @@ async def test_pages_follow_each_other_and_nothing_is_written_twice(book: Cycles
     book.venue.streams["alice"]["fills"] += [fill(4), fill(5, NOON + MINUTE)]
     await book.next(11)
     assert ids(book.rows("fills"), "fill_id") == ["f0", "f1", "f2", "f3", "f4", "f5"]
+    assert book.rows("restatements", row_id="spot/BTCUSDT/f4") == []
     assert [commit.sync_id for commit in book.store.commits()][-1].endswith("121200Z")
 
 
