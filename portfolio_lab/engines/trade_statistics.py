@@ -13,6 +13,7 @@ from typing import overload
 
 import numpy as np
 import pandas as pd
+from pandas.api.typing import NaTType
 
 from portfolio_lab.errors import BadInputError
 
@@ -116,11 +117,11 @@ def excursions(trips: pd.DataFrame, prices: Mapping[str, pd.Series]) -> pd.DataF
 
 
 def _excursion(
-    path: pd.Series | None, side: float, entry: float, opened: pd.Timestamp, closed: pd.Timestamp
+    path: pd.Series | None, side: float, entry: float, opened: pd.Timestamp, closed: pd.Timestamp | NaTType
 ) -> tuple[float, float]:
     if path is None:
         return math.nan, math.nan
-    until = path.index.max() if pd.isna(closed) else closed
+    until = path.index.max() if isinstance(closed, NaTType) else closed
     seen = path.loc[opened:until].dropna().to_numpy(dtype="float64")
     if not len(seen):
         return math.nan, math.nan
@@ -131,7 +132,8 @@ def _excursion(
 def _keys(trips: pd.DataFrame, by: str) -> pd.Series:
     if by in _TIMES:
         closed = trips["closed_at"].dt
-        return (closed.day_name() if by == "weekday" else closed.hour).rename(by)
+        times: pd.Series = closed.day_name() if by == "weekday" else closed.hour
+        return times.rename(by)
     if by not in trips:
         raise BadInputError(f"cannot group trades by {by!r}: use a column of the trips, 'weekday' or 'hour'")
     column: pd.Series = trips[by]
