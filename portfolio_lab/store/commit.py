@@ -25,13 +25,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pyarrow as pa
 
 from portfolio_lab.errors import BadInputError, StoreError
 from portfolio_lab.models.tables import Table
-from portfolio_lab.store.files import Files, Folders
+from portfolio_lab.store.files import Files
 from portfolio_lab.store.log import Log, append_name, day_of
 from portfolio_lab.store.parquet import checked, encoded, keys_digest, span
 from portfolio_lab.store.records import Commit, Fold, StoredFile, record_bytes
@@ -64,16 +63,11 @@ def check_slot(slot: datetime) -> datetime:
 class Committer:
     """Writes records for one open store. `clock` gives aware UTC instants."""
 
-    root: Path
     files: Files
     log: Log
     tables: Mapping[str, Table]
     clock: Callable[[], datetime]
-    _folders: Folders = field(init=False)
     _last_known: datetime = field(init=False, default=datetime.min.replace(tzinfo=UTC))
-
-    def __post_init__(self) -> None:
-        self._folders = Folders(self.root, self.files)
 
     def commit(self, tables: Mapping[str, pa.Table], *, slot: datetime, writer: str, sync_id: str) -> Commit:
         """Make `tables` durable and visible together; see `Store.commit`."""
@@ -85,7 +79,7 @@ class Committer:
                 return self._first(path)
             return self._append(rows, slot=slot, writer=writer, sync_id=sync_id)
         except OSError as error:
-            raise StoreError(_failure(error, self.root)) from error
+            raise StoreError(_failure(error, self.files)) from error
 
     def _append(self, rows: Mapping[str, pa.Table], *, slot: datetime, writer: str, sync_id: str) -> Commit:
         started, started_at, known_at = time.monotonic(), self.clock(), self._now()
@@ -123,14 +117,12 @@ class Committer:
     ) -> StoredFile:
         """Write `rows` durably as `folder/stem.parquet`; its name still waits for `sync_folders`."""
         content = encoded(table, rows)
-        target = self.root / folder / f"{stem}.parquet"
-        self._folders.ensure(target.parent)
-        unfinished = target.with_name(f".{stem}.part")
-        self._write_named(unfinished, content, lambda: self.files.rename(unfinished, target))
+        path = f"{folder}/{stem}.parquet"
+        self.files.put(path, content)
         first, last = span(table, rows)
         return StoredFile(
             table=table.name,
-            path=target.relative_to(self.root).as_posix(),
+            path=path,
             rows=rows.num_rows,
             size=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
@@ -143,48 +135,25 @@ class Committer:
         )
 
     def sync_folders(self, stored: list[StoredFile]) -> None:
-        """See the names of the files onto the disk."""
-        for folder in sorted({(self.root / one.path).parent for one in stored}):
-            self.files.sync_folder(folder)
+        """Make the names of the files durable."""
+        self.files.see_names({one.path.rpartition("/")[0] for one in stored})
 
     def acknowledge(self, day: str, name: str, record: Commit | Fold) -> bool:
-        """Link the record under its name, durably; False when another writer has that name."""
-        folder = self.log.folder(day)
-        self._folders.ensure(folder)
-        target = folder / name
-        unfinished = folder / f".{name}-{secrets.token_hex(6)}.part"
-        try:
-            self._write_named(unfinished, record_bytes(record), lambda: self.files.link(unfinished, target))
-        except FileExistsError:
-            return False
-        finally:
-            with contextlib.suppress(OSError):
-                self.files.remove(unfinished)
-        self.files.sync_folder(folder)
-        return True
+        """Put the record under its name, durably; False when another writer has that name."""
+        return self.files.put_if_absent(f"{self.log.folder(day)}/{name}", record_bytes(record))
 
     def discard(self, stored: list[StoredFile]) -> None:
         """Remove files of ours that no record names; what cannot be removed is swept later."""
         for one in stored:
             with contextlib.suppress(OSError):
-                self.files.remove(self.root / one.path)
+                self.files.remove(one.path)
 
-    def _write_named(self, unfinished: Path, content: bytes, name: Callable[[], None]) -> None:
-        try:
-            self.files.write(unfinished, content)
-            name()
-        except OSError:
-            with contextlib.suppress(OSError):
-                self.files.remove(unfinished)
-            raise
-
-    def _first(self, path: Path) -> Commit:
-        # Whoever linked it may have died before syncing the folder: an answer is a promise too.
-        self._folders.ensure(path.parent)
-        self.files.sync_folder(path.parent)
+    def _first(self, path: str) -> Commit:
+        # Whoever put it may have died before its name was durable: an answer is a promise too.
+        self.files.see_names([path.rpartition("/")[0]])
         return self.log.load(path).repeated()
 
-    def is_linked(self, record: Path) -> bool:
+    def is_linked(self, record: str) -> bool:
         """Return whether a record may be there; True when the disk does not say."""
         try:
             return self.files.exists(record)
@@ -208,14 +177,15 @@ class Committer:
             raise StoreError(f"this commit took {took}; it was given up, nothing was stored. Run the cycle again.")
 
 
-def _failure(error: OSError, root: Path) -> str:
+def _failure(error: OSError, files: Files) -> str:
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         remedy = "free some space"
     elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         remedy = "give this user the right to write there"
     else:
-        remedy = "check the disk (dmesg, smartctl)"
+        remedy = files.advice
     return (
-        f"the store at {root} could not commit: {reason}. Nothing was acknowledged; {remedy}, then run the cycle again."
+        f"the store at {files.root} could not commit: {reason}. "
+        f"Nothing was acknowledged; {remedy}, then run the cycle again."
     )

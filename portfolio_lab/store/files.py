@@ -1,95 +1,106 @@
-"""The one door between the store and the file system.
+"""The one door between the store and where its bytes lie: a folder on a disk, or a bucket.
 
-Everything the store does on disk is one of these calls, so a test can fail the N-th of them,
-or replay only those that a power cut would have left behind.
+A path is text relative to the store, with '/' between its parts ('log/2026-11-20/a-1.json').
+Content is written once and never changed, so the port needs no more than both kinds of place
+can do: put a new file, put a record if nobody has its name, read, list, remove.
 """
 
 from __future__ import annotations
 
-import os
+import abc
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+BUCKET_SCHEME = "s3://"
 
-class Files:
-    """The real file system. Every method raises OSError as the system gave it."""
 
-    def write(self, path: Path, content: bytes) -> None:
-        """Make the new file `path` hold `content`, and see the content onto the disk.
+class Files(abc.ABC):
+    """Where a store's bytes lie. Every method raises OSError; FileNotFoundError for what is not there."""
 
-        The file must not exist. Its *name* is durable only after `sync_folder` of its folder.
-        A write that failed is never synced again: the kernel may already have dropped the
-        pages, so the caller writes another file under another name.
+    root: Path | str
+    """The folder, or 's3://bucket/prefix' without a slash at its end."""
+
+    advice: str
+    """What to look at when a call fails for no reason that its errno names."""
+
+    def where(self, path: str) -> Path | str:
+        """Return what pandas, polars and DuckDB can open: a Path, or a URL."""
+        return self.root / path if isinstance(self.root, Path) else f"{self.root}/{path}"
+
+    @abc.abstractmethod
+    def prepare(self) -> None:
+        """Make the place where it is missing; nothing happens when it is there."""
+
+    @abc.abstractmethod
+    def put(self, path: str, content: bytes) -> None:
+        """Make the new file `path`, whose name nobody else uses, hold `content` durably.
+
+        Its *name* is durable only after `see_names` of its folder. A put that failed is never
+        tried again under the same name.
         """
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
-    def rename(self, source: Path, target: Path) -> None:
-        """Give `source` the name `target`, which nobody else uses."""
-        source.rename(target)
+    @abc.abstractmethod
+    def put_if_absent(self, path: str, content: bytes) -> bool:
+        """Make `path` hold `content`, name and all durably; False when the name is taken.
 
-    def link(self, source: Path, target: Path) -> None:
-        """Give `source` a second name; FileExistsError when the name is taken (put-if-absent)."""
-        os.link(source, target)
+        Of any number of callers at once exactly one wins. When this raises, the file may be
+        there or not, and its name may be durable or not: ask `exists`.
+        """
 
-    def sync_folder(self, path: Path) -> None:
-        """See the names inside the folder `path` onto the disk."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    @abc.abstractmethod
+    def see_names(self, folders: Iterable[str]) -> None:
+        """Make every name that is in `folders` now durable, those of the folders themselves too."""
 
-    def make_folder(self, path: Path) -> None:
-        """Make the folder `path`; its parent exists. Nothing happens when it is there."""
-        path.mkdir(exist_ok=True)
-
-    def remove(self, path: Path) -> None:
-        """Take the name `path` away; nothing happens when it is gone already."""
-        path.unlink(missing_ok=True)
-
-    def read(self, path: Path) -> bytes:
+    @abc.abstractmethod
+    def read(self, path: str) -> bytes:
         """Return the whole content of a file."""
-        return path.read_bytes()
 
-    def names(self, folder: Path) -> list[str]:
-        """Return the names inside a folder, sorted; empty when there is no such folder."""
-        try:
-            return sorted(os.listdir(folder))  # noqa: PTH208 - names alone: three times as quick as Path objects
-        except FileNotFoundError:
-            return []
+    @abc.abstractmethod
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Return `length` bytes from `start` on; fewer where the file ends before."""
 
-    def exists(self, path: Path) -> bool:
-        """Return whether the name is there."""
-        return path.exists()
+    @abc.abstractmethod
+    def names(self, folder: str) -> list[str]:
+        """Return the names of files and folders inside a folder, sorted; empty when there is none."""
 
-    def modified_ns(self, path: Path) -> int:
-        """Return when a file or the list of names in a folder last changed, in ns since 1970."""
-        return path.stat().st_mtime_ns
+    @abc.abstractmethod
+    def walk(self, folder: str) -> Iterator[str]:
+        """Yield the path of every file below a folder, sorted within each folder; '' is the whole store."""
+
+    @abc.abstractmethod
+    def exists(self, path: str) -> bool:
+        """Return whether there is a file of that name."""
+
+    @abc.abstractmethod
+    def size(self, path: str) -> int:
+        """Return how many bytes a file holds."""
+
+    @abc.abstractmethod
+    def modified_ns(self, path: str) -> int:
+        """Return when a file was written, in ns since 1970."""
+
+    @abc.abstractmethod
+    def changed_ns(self, folder: str) -> int | None:
+        """Return when a folder's list of names last changed, in ns since 1970.
+
+        None when there is no such folder, or where only listing would tell.
+        """
+
+    @abc.abstractmethod
+    def remove(self, path: str) -> None:
+        """Take a file away; nothing happens when it is gone already."""
 
 
-class Folders:
-    """Folders whose own names are known to be durable, as far as this process has seen to it.
+def files_at(place: Path | str) -> Files:
+    """Return the files at `place`: a folder, or 's3://bucket/prefix'. Nothing is read or written.
 
-    A folder that is already there may have been made a moment ago by another process that has
-    not synced it yet, so each process syncs the way up to the root once for itself.
+    Raises:
+        BadInputError: the URL names no bucket, or what a bucket needs is not installed.
     """
+    if isinstance(place, str) and place.startswith(BUCKET_SCHEME):
+        from portfolio_lab.store.bucket import BucketFiles  # noqa: PLC0415 - an extra, and slow to load
 
-    def __init__(self, root: Path, files: Files) -> None:
-        self._root = root
-        self._files = files
-        self._durable = {root}
+        return BucketFiles(place)
+    from portfolio_lab.store.disk import DiskFiles  # noqa: PLC0415 - which itself is made of this port
 
-    def ensure(self, folder: Path) -> None:
-        """Make `folder` and its parents below the root, and see their names onto the disk."""
-        if folder in self._durable:
-            return
-        self.ensure(folder.parent)
-        self._files.make_folder(folder)
-        self._files.sync_folder(folder.parent)
-        self._durable.add(folder)
+    return DiskFiles(Path(place).absolute())

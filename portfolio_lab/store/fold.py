@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,7 +35,6 @@ ORPHAN_AGE = timedelta(hours=24)
 class Folding:
     """Folds and sweeps one open store."""
 
-    root: Path
     files: Files
     log: Log
     reader: Reader
@@ -74,7 +72,7 @@ class Folding:
             self.committer.check_fence(started, started_at)
             won = self.committer.acknowledge(day.day, fold_name(sequence), fold)
         except BaseException:
-            if not self.committer.is_linked(self.log.folder(day.day) / fold_name(sequence)):
+            if not self.committer.is_linked(f"{self.log.folder(day.day)}/{fold_name(sequence)}"):
                 self.committer.discard(adds)
             raise
         if not won:
@@ -102,20 +100,19 @@ class Folding:
     def _sweep_day(self, day: LogDay, now: datetime, grace: timedelta, orphan_age: timedelta) -> int:
         ripe = {path for fold in day.folds.values() if now - fold.known_at >= grace for path in fold.removes}
         named = {stored.path for stored in day.live} | {path for fold in day.folds.values() for path in fold.removes}
-        folders = [self.root / "hot" / name / f"day={day.day}" for name in self.tables]
-        folders += [self.root / "sealed" / name / f"date={day.day}" for name in self.tables]
+        folders = [f"hot/{name}/day={day.day}" for name in self.tables]
+        folders += [f"sealed/{name}/date={day.day}" for name in self.tables]
         swept = 0
         for folder in [*folders, self.log.folder(day.day)]:
             for name in self.files.names(folder):
-                path = folder / name
-                relative = path.relative_to(self.root).as_posix()
-                forgotten = relative not in named and not (folder.parent.name == "log" and not name.startswith("."))
-                if relative in ripe or (forgotten and self._older(path, now - orphan_age)):
+                path = f"{folder}/{name}"
+                forgotten = path not in named and not (folder.startswith("log/") and not name.startswith("."))
+                if path in ripe or (forgotten and self._older(path, now - orphan_age)):
                     self.files.remove(path)
                     swept += 1
         return swept
 
-    def _older(self, path: Path, limit: datetime) -> bool:
+    def _older(self, path: str, limit: datetime) -> bool:
         try:
             return self.files.modified_ns(path) < limit.timestamp() * 1e9
         except FileNotFoundError:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from portfolio_lab.errors import StoreError
 from portfolio_lab.store.files import Files
@@ -72,33 +71,30 @@ class LogDay:
 
 
 class Log:
-    """The commit records below `root/log`."""
+    """The commit records below `log/`."""
 
-    def __init__(self, root: Path, files: Files) -> None:
-        self._root = root / "log"
+    def __init__(self, files: Files) -> None:
         self._files = files
         self._days: dict[str, LogDay] = {}
 
-    def path(self, slot: datetime, sync_id: str) -> Path:
+    def path(self, slot: datetime, sync_id: str) -> str:
         """Return where the commit of `sync_id` at `slot` stands, if it was made."""
-        return self._root / day_of(slot) / append_name(slot, sync_id)
+        return f"{self.folder(day_of(slot))}/{append_name(slot, sync_id)}"
 
-    def folder(self, day: str) -> Path:
+    def folder(self, day: str) -> str:
         """Return the folder of a day's records."""
-        return self._root / day
+        return f"log/{day}"
 
-    def load(self, path: Path) -> Commit:
+    def load(self, path: str) -> Commit:
         """Return the commit at `path`; StoreError when it is damaged."""
         return commit_from_bytes(self._files.read(path), f"commit record {path}")
 
     def days(self) -> list[LogDay]:
         """Return every day, oldest first, as it stands now."""
-        return [self._refreshed(name) for name in self._files.names(self._root) if not name.startswith(".")]
+        return [self._refreshed(name) for name in self._files.names("log") if not name.startswith(".")]
 
     def day(self, day: str) -> LogDay:
         """Return one day as it stands now; without names when nothing was committed."""
-        if not self._files.exists(self.folder(day)):
-            return LogDay(day)
         return self._refreshed(day)
 
     def live(self) -> Iterator[StoredFile]:
@@ -117,23 +113,22 @@ class Log:
     def commit(self, day: LogDay, name: str) -> Commit:
         """Return one commit of a day, parsed at most once."""
         if name not in day.commits:
-            day.commits[name] = self.load(self.folder(day.day) / name)
+            day.commits[name] = self.load(f"{self.folder(day.day)}/{name}")
         return day.commits[name]
 
     def _refreshed(self, day: str) -> LogDay:
         known = self._days.setdefault(day, LogDay(day))
         folder = self.folder(day)
-        changed_ns = self._files.modified_ns(folder)
-        if known.settled_ns == changed_ns:
+        changed_ns = self._files.changed_ns(folder)
+        if changed_ns is not None and known.settled_ns == changed_ns:
             return known
-        settled = time.time_ns() - changed_ns > _SETTLED_NS
         self._list(known, folder)
         if not known.is_gapless():
             self._list(known, folder)  # a listing is no snapshot: it may show a later fold without an earlier one
-        known.settled_ns = changed_ns if settled else -1
+        known.settled_ns = _settled(changed_ns)
         return known
 
-    def _list(self, known: LogDay, folder: Path) -> None:
+    def _list(self, known: LogDay, folder: str) -> None:
         names = frozenset(name for name in self._files.names(folder) if name.startswith(("a-", "f-")))
         if names != known.names:
             self._parse(known, names)
@@ -141,7 +136,7 @@ class Log:
     def _parse(self, known: LogDay, names: frozenset[str]) -> None:
         for name in sorted(names - known.folds.keys()):
             if name.startswith("f-"):
-                path = self.folder(known.day) / name
+                path = f"{self.folder(known.day)}/{name}"
                 known.folds[name] = fold_from_bytes(self._files.read(path), f"fold record {path}")
         before, known.names = known.names, names
         try:
@@ -156,3 +151,9 @@ class Log:
             yield from (added for added in day.folds[name].adds if added.path not in removed)
         for name in day.uncovered():
             yield from self.commit(day, name).files
+
+
+def _settled(changed_ns: int | None) -> int:
+    if changed_ns is None or time.time_ns() - changed_ns <= _SETTLED_NS:
+        return -1
+    return changed_ns

@@ -124,8 +124,7 @@ def _all(parts: Sequence[pc.Expression]) -> pc.Expression | None:
 class Reader:
     """Answers questions over the files that the log names."""
 
-    def __init__(self, root: Path, files: Files, log: Log, tables: Mapping[str, Table]) -> None:
-        self._root = root
+    def __init__(self, files: Files, log: Log, tables: Mapping[str, Table]) -> None:
         self._files = files
         self._log = log
         self._tables = tables
@@ -148,12 +147,15 @@ class Reader:
                 return self._answer(question)
             except FileNotFoundError as error:
                 if attempt == 3:  # noqa: PLR2004 - the third listing names it still: it is lost, not folded
+                    name = _relative(error, self._files.root)
                     raise StoreError(
-                        f"{question.table.name}: {_relative(error, self._root)} is missing, though a commit names it. "
+                        f"{question.table.name}: {name} is missing, though a commit names it. "
                         "Restore it from a backup; without one, move its record in log/ away to go on without it."
                     ) from error
             except OSError as error:
-                raise StoreError(f"{question.table.name}: cannot read the store at {self._root}: {error}") from error
+                raise StoreError(
+                    f"{question.table.name}: cannot read the store at {self._files.root}: {error}"
+                ) from error
         raise AssertionError  # pragma: no cover - the loop returns or raises
 
     def check(self, stored: StoredFile) -> str:
@@ -206,7 +208,7 @@ class Reader:
                 f"{_where(stored)} has schema version {stored.schema_version}; "
                 f"this portfolio-lab knows {self._tables[stored.table].version}. Upgrade it."
             )
-        content = self._files.read(self._root / stored.path)
+        content = self._files.read(stored.path)
         if trusted:
             return content
         if len(content) != stored.size or hashlib.sha256(content).hexdigest() != stored.sha256:
@@ -287,6 +289,5 @@ def _without(stored: StoredFile) -> str:
     return f"move its record, log/{day}/a-{place[3].rpartition('-')[0]}.json, away to go on without that cycle"
 
 
-def _relative(error: FileNotFoundError, root: Path) -> str:
-    path = Path(str(error.filename or "a file"))
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+def _relative(error: FileNotFoundError, root: Path | str) -> str:
+    return str(error.filename or "a file").removeprefix(f"{root}/")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow as pa
 from portfolio_lab.errors import BadInputError, MissingStoreError, StoreError
 from portfolio_lab.models.tables import TABLES, Table
 from portfolio_lab.store.commit import Committer, check_slot, check_sync_id
-from portfolio_lab.store.files import Files
+from portfolio_lab.store.files import Files, files_at
 from portfolio_lab.store.fold import GRACE, Folding
 from portfolio_lab.store.log import Log
 from portfolio_lab.store.query import answer
@@ -40,36 +39,36 @@ class Store:
 
     def __init__(
         self,
-        root: Path,
+        root: Path | str,
         *,
         files: Files | None = None,
         tables: Mapping[str, Table] = TABLES,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self.root = root
-        self._files = files or Files()
+        self._files = files or files_at(root)
+        self.root = self._files.root
         self._tables = tables
         self._clock = clock
-        self._log = Log(root, self._files)
-        self._reader = Reader(root, self._files, self._log, tables)
-        self._committer = Committer(root, self._files, self._log, tables, clock)
+        self._log = Log(self._files)
+        self._reader = Reader(self._files, self._log, tables)
+        self._committer = Committer(self._files, self._log, tables, clock)
 
     @classmethod
     def create(cls, path: Path | str, *, files: Files | None = None) -> Store:
-        """Return a new, empty store in the folder `path`, which is made where it is missing.
+        """Return a new, empty store at `path`: a folder, made where it is missing, or 's3://bucket/prefix'.
 
         Raises:
             BadInputError: the folder holds something already.
             StoreError: the folder cannot be written.
         """
-        root, port = Path(path).absolute(), files or Files()
+        port = files or files_at(path)
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            _check_empty(root, port)
-            _write_marker(root, port)
+            port.prepare()
+            _check_empty(port)
+            _write_marker(port)
         except OSError as error:
-            raise StoreError(f"cannot create a store at {root}: {error.strerror or error}") from error
-        return cls(root, files=port)
+            raise StoreError(f"cannot create a store at {port.root}: {error.strerror or error}") from error
+        return cls(port.root, files=port)
 
     @classmethod
     def open(cls, path: Path | str, *, files: Files | None = None, tables: Mapping[str, Table] = TABLES) -> Store:
@@ -79,15 +78,15 @@ class Store:
             MissingStoreError: there is none.
             StoreError: the folder is no store, or one of a newer portfolio-lab.
         """
-        root, port = Path(path).absolute(), files or Files()
+        port = files or files_at(path)
         try:
-            marker = port.read(root / _MARKER)
+            marker = port.read(_MARKER)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise MissingStoreError(f"there is no store at {root}; make one with `portfolio-lab init`") from error
+            raise MissingStoreError(f"there is no store at {port.root}; make one with `portfolio-lab init`") from error
         except OSError as error:
-            raise StoreError(f"cannot read the store at {root}: {error.strerror or error}") from error
-        _check_marker(root, marker)
-        return cls(root, files=port, tables=tables)
+            raise StoreError(f"cannot read the store at {port.root}: {error.strerror or error}") from error
+        _check_marker(port, marker)
+        return cls(port.root, files=port, tables=tables)
 
     def commit(self, tables: Mapping[str, pa.Table], *, slot: datetime, writer: str, sync_id: str) -> Commit:
         """Make the rows of all `tables` durable and visible together, and return the commit.
@@ -114,11 +113,14 @@ class Store:
         with _readable(self.root):
             return self._log.commits()
 
-    def files(self, table: str) -> list[Path]:
-        """Return the committed parquet files of a table; of a `latest` table with all its revisions."""
+    def files(self, table: str) -> list[Path | str]:
+        """Return the committed parquet files of a table; of a `latest` table with all its revisions.
+
+        Paths on a disk, 's3://' URLs in a bucket: pandas, polars and Arrow open both.
+        """
         self._table(table)
         with _readable(self.root):
-            return [self.root / stored.path for stored in self._reader.live(table)]
+            return [self._files.where(stored.path) for stored in self._reader.live(table)]
 
     def read(
         self,
@@ -178,7 +180,7 @@ class Store:
         Raises:
             StoreError: a file is missing or damaged, or the disk refused; what is there stays.
         """
-        folding = Folding(self.root, self._files, self._log, self._reader, self._committer, self._tables)
+        folding = Folding(self._files, self._log, self._reader, self._committer, self._tables)
         now = self._clock()
         try:
             folds = folding.fold(today or now.date())
@@ -196,45 +198,38 @@ class Store:
 
 
 @contextlib.contextmanager
-def _readable(root: Path) -> Iterator[None]:
+def _readable(root: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise StoreError(f"cannot read the store at {root}: {error.strerror or error}; check the disk") from error
 
 
-def _check_empty(root: Path, files: Files) -> None:
-    names = files.names(root)
+def _check_empty(files: Files) -> None:
+    names = files.names("")
     if _MARKER in names:
-        raise BadInputError(f"there is a store at {root} already; open it")
+        raise BadInputError(f"there is a store at {files.root} already; open it")
     if [name for name in names if not name.startswith(".")]:
-        raise BadInputError(f"{root} is not empty; give a new folder for the store")
+        raise BadInputError(f"{files.root} is not empty; give a new folder for the store")
 
 
-def _write_marker(root: Path, files: Files) -> None:
-    unfinished = root / f".{_MARKER}-{secrets.token_hex(6)}.part"
-    try:
-        files.write(unfinished, json.dumps({"kind": _KIND, "format": STORE_FORMAT}).encode() + b"\n")
-        files.link(unfinished, root / _MARKER)
-    except FileExistsError as error:
-        raise BadInputError(f"there is a store at {root} already; open it") from error
-    finally:
-        with contextlib.suppress(OSError):
-            files.remove(unfinished)
-    files.sync_folder(root)
-    files.sync_folder(root.parent)
+def _write_marker(files: Files) -> None:
+    content = json.dumps({"kind": _KIND, "format": STORE_FORMAT}).encode() + b"\n"
+    if not files.put_if_absent(_MARKER, content):
+        raise BadInputError(f"there is a store at {files.root} already; open it")
 
 
-def _check_marker(root: Path, content: bytes) -> None:
+def _check_marker(files: Files, content: bytes) -> None:
     try:
         marker = json.loads(content)
     except ValueError:
         marker = None
     if not isinstance(marker, dict) or marker.get("kind") != _KIND or not isinstance(marker.get("format"), int):
         raise StoreError(
-            f"{root / _MARKER} is not the marker of a store. Restore it from a backup or give another folder."
+            f"{files.where(_MARKER)} is not the marker of a store. Restore it from a backup or give another folder."
         )
     if marker["format"] > STORE_FORMAT:
         raise StoreError(
-            f"the store at {root} has format {marker['format']}; this portfolio-lab knows {STORE_FORMAT}. Upgrade it."
+            f"the store at {files.root} has format {marker['format']}; "
+            f"this portfolio-lab knows {STORE_FORMAT}. Upgrade it."
         )

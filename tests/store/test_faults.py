@@ -18,14 +18,14 @@ from types import ModuleType
 import pytest
 
 from portfolio_lab.errors import PortfolioLabError, StoreError
-from portfolio_lab.store import Files, Store
+from portfolio_lab.store import Disk, DiskFiles, Store
 
 SLOT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 WRITER = Path(__file__).with_name("writer.py")
 Check = Callable[[Store, Iterable[str]], set[str]]
 
 
-class FailingFiles(Files):
+class FailingDisk(Disk):
     """Fails its N-th call: before it does anything, half-way through a write, or after all was done."""
 
     def __init__(self, fails_at: int, number: int, moment: str) -> None:
@@ -60,10 +60,10 @@ for _name in (
     "remove",
     "read",
     "names",
-    "exists",
-    "modified_ns",
+    "stat",
+    "is_folder",
 ):
-    setattr(FailingFiles, _name, _failing(_name))
+    setattr(FailingDisk, _name, _failing(_name))
 
 
 @pytest.mark.parametrize("moment", ["before", "half", "after"])
@@ -76,8 +76,8 @@ def test_whichever_call_fails_nothing_is_lost_or_torn(
         fails_at += 1
         root = tmp_path / str(fails_at)
         Store.create(root).commit(rows.cycle(SLOT, "first"), slot=SLOT, writer="w", sync_id="first")
-        files = FailingFiles(fails_at, number, moment)
-        store = Store(root, files=files)
+        disk = FailingDisk(fails_at, number, moment)
+        store = Store(root, files=DiskFiles(root, disk))
         acknowledged = ["first"]
         try:
             store.commit(rows.cycle(SLOT, "second"), slot=SLOT, writer="w", sync_id="second")
@@ -85,7 +85,7 @@ def test_whichever_call_fails_nothing_is_lost_or_torn(
         except StoreError as error:
             assert "run the cycle again" in str(error)  # noqa: PT017 - not every failing call must fail the commit
             failures += 1
-        if files.calls < fails_at:
+        if disk.calls < fails_at:
             break  # every call of a commit had its turn
         seen = check_whole(Store.open(root), acknowledged)
         assert check_whole(store, acknowledged) == seen
@@ -101,7 +101,7 @@ def test_a_failed_commit_leaves_no_file_behind(tmp_path: Path, rows: ModuleType)
     root = tmp_path / "store"
     Store.create(root)
     for fails_at in range(1, 20):
-        store = Store(root, files=FailingFiles(fails_at, errno.ENOSPC, "half"))
+        store = Store(root, files=DiskFiles(root, FailingDisk(fails_at, errno.ENOSPC, "half")))
         with pytest.raises(StoreError, match=r"No space left.*free some space"):
             store.commit(rows.cycle(SLOT, "anna"), slot=SLOT, writer="w", sync_id="one")
         assert [path for path in root.rglob("*") if path.is_file()] == [root / "store.json"]
@@ -110,7 +110,7 @@ def test_a_failed_commit_leaves_no_file_behind(tmp_path: Path, rows: ModuleType)
 # ---------------------------------------------------------------- power cuts
 
 
-class RecordingFiles(Files):
+class RecordingDisk(Disk):
     """Keeps every change in order, so that a power cut after any of them can be played."""
 
     def __init__(self) -> None:
@@ -208,14 +208,14 @@ def laid_out(names: dict[Path, bytes | None], root: Path, target: Path) -> Path:
 def test_no_power_cut_loses_or_tears_what_was_acknowledged(
     tmp_path: Path, rows: ModuleType, check_whole: Check
 ) -> None:
-    root, files = tmp_path / "store", RecordingFiles()
+    root, files = tmp_path / "store", RecordingDisk()
     Store.create(root)
     files.steps.append(("write", root / "store.json", (root / "store.json").read_bytes()))
     files.steps.append(("sync", root))
     acknowledged_at = []
     for number in (29, 30):  # the second is the first of a new day: new folders all the way up
         slot, name = rows.slot_of(number), f"user-{number}"
-        Store(root, files=files).commit(rows.cycle(slot, name), slot=slot, writer="w", sync_id=name)
+        Store(root, files=DiskFiles(root, files)).commit(rows.cycle(slot, name), slot=slot, writer="w", sync_id=name)
         acknowledged_at.append((len(files.steps), name))
     chance = random.Random(7)
     for cut in range(2, len(files.steps) + 1):
@@ -227,11 +227,11 @@ def test_no_power_cut_loses_or_tears_what_was_acknowledged(
 
 
 def test_no_power_cut_during_a_fold_loses_a_row(tmp_path: Path, rows: ModuleType, check_whole: Check) -> None:
-    root, files = tmp_path / "store", RecordingFiles()
+    root, files = tmp_path / "store", RecordingDisk()
     Store.create(root)
     files.steps.append(("write", root / "store.json", (root / "store.json").read_bytes()))
     files.steps.append(("sync", root))
-    store, names = Store(root, files=files), ["user-1", "user-2"]
+    store, names = Store(root, files=DiskFiles(root, files)), ["user-1", "user-2"]
     for number, name in enumerate(names):
         store.commit(rows.cycle(rows.slot_of(number), name), slot=rows.slot_of(number), writer="w", sync_id=name)
     begun = len(files.steps)
@@ -247,11 +247,11 @@ def test_no_power_cut_during_a_fold_loses_a_row(tmp_path: Path, rows: ModuleType
 
 
 def test_the_power_cut_model_itself_loses_what_is_not_synced(tmp_path: Path, rows: ModuleType) -> None:
-    root, files = tmp_path / "store", RecordingFiles()
+    root, files = tmp_path / "store", RecordingDisk()
     Store.create(root)
     files.steps.append(("write", root / "store.json", (root / "store.json").read_bytes()))
     files.steps.append(("sync", root))
-    Store(root, files=files).commit(rows.cycle(SLOT, "anna"), slot=SLOT, writer="w", sync_id="anna")
+    Store(root, files=DiskFiles(root, files)).commit(rows.cycle(SLOT, "anna"), slot=SLOT, writer="w", sync_id="anna")
     careless = [step for step in files.steps if step[0] != "sync" or step[1] == root]
     lost = 0
     for seed in range(20):
@@ -399,7 +399,7 @@ def test_what_a_crash_leaves_behind_is_ignored(store: Store, rows: ModuleType, c
 
 
 def test_a_store_without_the_right_to_write_is_read(store: Store, rows: ModuleType) -> None:
-    class ReadOnlyFiles(Files):
+    class ReadOnlyDisk(Disk):
         def write(self, path: Path, content: bytes) -> None:
             raise OSError(errno.EROFS, "injected")
 
@@ -407,7 +407,7 @@ def test_a_store_without_the_right_to_write_is_read(store: Store, rows: ModuleTy
             raise OSError(errno.EROFS, "injected")
 
     store.commit(rows.cycle(SLOT, "anna"), slot=SLOT, writer="w", sync_id="one")
-    reader = Store.open(store.root, files=ReadOnlyFiles())
+    reader = Store.open(store.root, files=DiskFiles(store.root, ReadOnlyDisk()))
     assert reader.read("balances").num_rows == 3
     assert reader.sql("select count(*) as n from balances").loc[0, "n"] == 3
     with pytest.raises(StoreError, match="the right to write"):
@@ -418,7 +418,7 @@ def test_a_store_without_the_right_to_write_is_read(store: Store, rows: ModuleTy
 def test_a_disk_that_refuses_a_reader_gives_our_error(store: Store, rows: ModuleType, number: int) -> None:
     store.commit(rows.cycle(SLOT, "anna"), slot=SLOT, writer="w", sync_id="one")
     for fails_at in range(1, 8):
-        reader = Store(store.root, files=FailingFiles(fails_at, number, "before"))
+        reader = Store(store.root, files=DiskFiles(store.root, FailingDisk(fails_at, number, "before")))
         for question in (
             lambda reader=reader: reader.read("balances").num_rows,
             lambda reader=reader: len(reader.commits()),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from portfolio_lab.errors import StoreError
 from portfolio_lab.models.tables import TABLES
-from portfolio_lab.store import Files, Store
+from portfolio_lab.store import Disk, DiskFiles, Store
 
 DAY = datetime(2026, 11, 19, tzinfo=UTC)
 AFTER = date(2026, 11, 21)
@@ -78,17 +78,17 @@ def test_superseded_files_stay_for_the_grace_and_go_then(store: Store, rows: Mod
 
 
 def test_a_reader_that_listed_before_reads_the_sealed_file_instead(store: Store, rows: ModuleType) -> None:
-    class FoldingFiles(Files):
+    class FoldingDisk(Disk):
         """The first time that a small file is to be read, the day is folded and swept before."""
 
-        def read(self, path: Path) -> bytes:
+        def read(self, path: Path, start: int = 0, length: int | None = None) -> bytes:
             if "hot" in path.parts and small_files(store):
                 store.fold(today=AFTER, grace=AT_ONCE)
-            return super().read(path)
+            return super().read(path, start, length)
 
     filled(store, rows)
     before = everything(store)
-    slow = Store.open(store.root, files=FoldingFiles())
+    slow = Store.open(store.root, files=DiskFiles(store.root, FoldingDisk()))
     assert slow.read("balances") == before["balances"]
     assert small_files(store) == []
 
@@ -185,7 +185,7 @@ def test_folds_and_commits_in_any_order_agree_with_a_plain_dict(
         assert dict(zip(read["user"].to_pylist(), read["pnl"].to_pylist(), strict=True)) == newest
 
 
-class FailingFolds(Files):
+class FailingFolds(Disk):
     def __init__(self, fails_at: int) -> None:
         self.left = fails_at
 
@@ -220,13 +220,13 @@ def test_a_fold_that_fails_anywhere_loses_nothing(store: Store, rows: ModuleType
     before, failures, fails_at = everything(store), 0, 0
     while True:
         fails_at += 1
-        files = FailingFolds(fails_at)
+        disk = FailingFolds(fails_at)
         try:
-            Store.open(store.root, files=files).fold(today=AFTER, grace=AT_ONCE)
+            Store.open(store.root, files=DiskFiles(store.root, disk)).fold(today=AFTER, grace=AT_ONCE)
         except StoreError:
             failures += 1
         assert everything(Store.open(store.root)) == before
-        if files.left > 0:
+        if disk.left > 0:
             break
     assert failures > 20
 

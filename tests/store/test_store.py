@@ -16,7 +16,7 @@ import pytest
 
 from portfolio_lab.errors import BadInputError, StoreError
 from portfolio_lab.models.tables import INSTANT, TABLES, Table
-from portfolio_lab.store import Files, Store
+from portfolio_lab.store import Disk, DiskFiles, Store
 
 SLOT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -112,26 +112,26 @@ def test_a_superseded_row_does_not_come_back_by_asking_for_its_time(store: Store
 
 
 def test_the_state_of_all_users_is_read_from_few_files(store: Store, rows: ModuleType) -> None:
-    class CountingFiles(Files):
+    class CountingDisk(Disk):
         parquet = 0
 
-        def read(self, path: Path) -> bytes:
+        def read(self, path: Path, start: int = 0, length: int | None = None) -> bytes:
             self.parquet += path.suffix == ".parquet"
-            return super().read(path)
+            return super().read(path, start, length)
 
     table = TABLES["users_portfolio_state"]
     for number, users in enumerate([["anna", "ben"], ["carl"], *[["anna", "ben"]] * 8]):
         slot = SLOT + number * MINUTE
         given = rows.sample_rows(table, len(users), slot, user=users)
         store.commit({table.name: given}, slot=slot, writer="w", sync_id="one")
-    files = CountingFiles()
-    state = Store.open(store.root, files=files).read(table.name, columns=["user", "slot"])
+    disk = CountingDisk()
+    state = Store.open(store.root, files=DiskFiles(store.root, disk)).read(table.name, columns=["user", "slot"])
     assert state.to_pylist() == [
         {"user": "anna", "slot": SLOT + 9 * MINUTE},
         {"user": "ben", "slot": SLOT + 9 * MINUTE},
         {"user": "carl", "slot": SLOT + MINUTE},
     ]
-    assert files.parquet == 2
+    assert disk.parquet == 2
 
 
 def test_an_open_reader_sees_what_another_one_commits(store: Store, rows: ModuleType) -> None:
