@@ -58,7 +58,8 @@ class Folding:
     def _attempt(self, day: LogDay, sequence: int) -> Fold | None:
         started, started_at = time.monotonic(), self.committer.clock()
         names = tuple(day.uncovered())
-        inputs = [stored for name in names for stored in self.log.commit(day, name).files]
+        removed = day.removed()  # by a repair: what is damaged stands in quarantine
+        inputs = [one for name in names for one in self.log.commit(day, name).files if one.path not in removed]
         adds: list[StoredFile] = []
         try:
             # Each file is in `adds` as soon as it is written, for the clearing up below.

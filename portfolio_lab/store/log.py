@@ -56,6 +56,10 @@ class LogDay:
         covered = self.covered()
         return sorted(name for name in self.names if name.startswith("a-") and name not in covered)
 
+    def removed(self) -> set[str]:
+        """Return the paths that folds, repairs and thinning took out: no reader looks at them."""
+        return {path for fold in self.folds.values() for path in fold.removes}
+
     def next_sequence(self) -> int:
         """Return the number that the day's next fold must win; StoreError when one is missing.
 
@@ -146,11 +150,11 @@ class Log:
             raise
 
     def _live(self, day: LogDay) -> Iterator[StoredFile]:
-        removed = {path for fold in day.folds.values() for path in fold.removes}
+        removed = day.removed()
         for name in sorted(day.folds):
             yield from (added for added in day.folds[name].adds if added.path not in removed)
         for name in day.uncovered():
-            yield from self.commit(day, name).files
+            yield from (added for added in self.commit(day, name).files if added.path not in removed)
 
 
 def _settled(changed_ns: int | None) -> int:
