@@ -17,6 +17,8 @@ from portfolio_lab.store.commit import Committer, check_slot, check_sync_id
 from portfolio_lab.store.files import Files, files_at
 from portfolio_lab.store.fold import GRACE, Folding
 from portfolio_lab.store.log import Log
+from portfolio_lab.store.manifest import Chain
+from portfolio_lab.store.parts import Parts
 from portfolio_lab.store.query import answer
 from portfolio_lab.store.reading import Reader, asked
 from portfolio_lab.store.records import Commit, Fold
@@ -175,7 +177,7 @@ class Store:
 
         Sealed rows are sorted by key and `pd.read_parquet(store / "sealed" / table)` reads the
         closed days. Of a `latest` table each day holds one row a key, with `committed_at`: the
-        newest of all days counts.
+        newest of all days counts. A sealed day is then pinned by a manifest.
 
         Raises:
             StoreError: a file is missing or damaged, or the disk refused; what is there stays.
@@ -184,12 +186,17 @@ class Store:
         now = self._clock()
         try:
             folds = folding.fold(today or now.date())
+            Chain(self._files, self._log, self._clock).lengthen(today or now.date())
             folding.sweep(now, grace=grace)
         except OSError as error:
             raise StoreError(
                 f"cannot fold the store at {self.root}: {error.strerror or error}. Nothing was lost; fold again later."
             ) from error
         return folds
+
+    def parts(self) -> Parts:
+        """Return what the store is made of, for those that look after it."""
+        return Parts(self._files, self._log, self._reader, self._committer, self._tables, self._clock)
 
     def _table(self, name: str) -> Table:
         if name not in self._tables:
