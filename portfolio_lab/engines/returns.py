@@ -6,9 +6,10 @@ part of the gap that it was there for:
     r = (closing - opening - sum F) / (opening + sum w F),   w = (closing time - flow time) / gap
 
 Returns of gaps are linked into days and days into periods: TWR = product of (1 + r), less one.
-Days are UTC and half-open. A snapshot at midnight closes the day that ends there. A flow
-counts in the gap whose closing snapshot is the first that can show it, so that closing =
-opening + cash flow + PnL holds for every day.
+Days are half-open, of UTC or of any zone that is asked for (where a day has 23 or 25 hours twice a
+year). A snapshot at midnight closes the day that ends there. A flow counts in the gap whose closing
+snapshot is the first that can show it, so that closing = opening + cash flow + PnL holds for every
+day.
 
 Two things are unknown and stay so: the return of a gap whose flow has no value, and of one in
 which the money at work was not positive. They are NaN, and break the chain.
@@ -110,8 +111,9 @@ def day_rows(
     *,
     as_of: datetime | None = None,
     known_at: datetime | None = None,
+    zone: str = "UTC",
 ) -> pd.DataFrame:
-    """Rows of `performance_history` for the UTC days in [since_day, until_day).
+    """Rows of `performance_history` for the days in [since_day, until_day).
 
         pnl = closing equity - opening equity - cash flow
 
@@ -124,14 +126,18 @@ def day_rows(
         until_day: the day after the last.
         as_of: when the last day is not over yet, the instant up to which it is known.
         known_at: goes into that column; NaT when not given.
+        zone: IANA name of the zone whose days these are; the stored table has those of UTC.
 
     Returns:
         The columns `DAY_COLUMNS`, a row for each user and day that is not before the user's
         first complete snapshot. The day on which the history begins opens with that snapshot
         and is `estimated`. A day without a complete snapshot has neither PnL nor return (NaN);
         what happened in it is in the next day that has one, which is `estimated` too.
+
+    Raises:
+        BadInputError: there is no such zone.
     """
-    edges = pd.date_range(_midnight(since_day), _midnight(until_day), freq="D", unit="us")
+    edges = midnights(since_day, until_day, zone)
     parts = [
         _days_of_user(str(user), rows.sort_values("slot"), _of_user(flows, str(user)), edges, as_of)
         for user, rows in snapshots.groupby("user", sort=True)
@@ -142,8 +148,24 @@ def day_rows(
     return days[list(DAY_COLUMNS)]
 
 
+def midnights(since_day: date, until_day: date, zone: str = "UTC") -> pd.DatetimeIndex:
+    """Return the instants at which each day from `since_day` to `until_day` begins in a zone, both ends included.
+
+    Where clocks skip midnight, the day begins at the first instant it has; where they repeat it, at the first.
+
+    Raises:
+        BadInputError: there is no such zone.
+    """
+    days = pd.date_range(since_day, until_day, freq="D", unit="us")
+    try:
+        return days.tz_localize(zone, nonexistent="shift_forward", ambiguous=np.ones(len(days), dtype=bool))
+    except (KeyError, ValueError) as error:
+        message = f"there is no time zone {zone!r}: use an IANA name such as 'Europe/Zurich', or 'UTC'"
+        raise BadInputError(message) from error
+
+
 def daily_returns(days: pd.DataFrame) -> pd.Series:
-    """Daily TWR of one user from rows of `performance_history`, fractions on a UTC day index.
+    """Daily TWR of one user from rows of `day_rows`, fractions by day (labelled by the midnight of that date, UTC).
 
     Every day from the first to the last has a row; one without a known return is NaN, never 0.
     """
@@ -171,16 +193,16 @@ def twr_index(returns: pd.Series) -> pd.Series:
 
 
 def period_rows(days: pd.DataFrame, period: str) -> pd.DataFrame:
-    """Days of one user gathered into weeks or months.
+    """Days of one user gathered into weeks, months or years.
 
         pnl = sum of the days' PnL;  period_return = TWR of the days
 
     Args:
         days: rows of `performance_history` of one user.
-        period: "D", "W" (ISO, from Monday) or "M".
+        period: "D", "W" (ISO, from Monday), "M" or "Y".
 
     Returns:
-        Index `period_start`, the first UTC day of the period; `pnl`, `cash_flow`,
+        Index `period_start`, the first day of the period (its midnight in UTC); `pnl`, `cash_flow`,
         `opening_equity`, `closing_equity` (money), `period_return` (a fraction), `estimated`,
         `days`. A day whose chain is broken makes the period's return NaN, a flow of unknown
         value its PnL too; a day without any snapshot does neither, because the next one holds
@@ -244,10 +266,6 @@ def _flows_by_gap(
 
 
 # ---------------------------------------------------------------- days
-
-
-def _midnight(day: date) -> pd.Timestamp:
-    return pd.Timestamp(day.year, day.month, day.day, tz="UTC")
 
 
 def _of_user(flows: pd.DataFrame | None, user: str) -> pd.DataFrame | None:
@@ -333,7 +351,9 @@ def _period_starts(days: pd.Series, period: str) -> pd.Series:
         return days.map(lambda day: day - timedelta(days=day.weekday()))
     if period == "M":
         return days.map(lambda day: day.replace(day=1))
-    message = f"unknown period {period!r}: use 'D', 'W' or 'M'"
+    if period == "Y":
+        return days.map(lambda day: day.replace(month=1, day=1))
+    message = f"unknown period {period!r}: use 'D', 'W', 'M' or 'Y'"
     raise BadInputError(message)
 
 

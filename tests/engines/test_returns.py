@@ -251,7 +251,7 @@ def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
 
 def test_unknown_period() -> None:
     days = days_of(every_six_hours(days=2), since="2026-01-01", until="2026-01-03")
-    with pytest.raises(BadInputError, match="use 'D', 'W' or 'M'"):
+    with pytest.raises(BadInputError, match="use 'D', 'W', 'M' or 'Y'"):
         period_rows(days, "Q")
 
 
@@ -338,3 +338,41 @@ def test_closing_days_one_by_one_gives_the_same_as_all_at_once() -> None:
         ignore_index=True,
     )
     pd.testing.assert_frame_equal(at_once, singly)
+
+
+# ---------------------------------------------------------------- zones and years
+
+
+def hourly(hours: int, *, since: str = "2026-03-27T00:00:00") -> pd.DataFrame:
+    slots = pd.date_range(since, periods=hours + 1, freq="h")
+    return snapshots(
+        "\n".join(f"{slot:%Y-%m-%dT%H:%M:%S} {1000.0 + hour}" for hour, slot in enumerate(slots)), interval=3600
+    )
+
+
+def test_a_day_of_another_zone_has_the_hours_that_its_clocks_show() -> None:
+    # Zurich's clocks skip an hour on 2026-03-29: 23 hours at 1 an hour.
+    days = day_rows(hourly(24 * 5), None, date(2026, 3, 28), date(2026, 3, 31), zone="Europe/Zurich")
+    assert days["pnl"].tolist() == [24.0, 23.0, 24.0]
+    assert days["day"].tolist() == [date(2026, 3, 28), date(2026, 3, 29), date(2026, 3, 30)]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Havana", "Asia/Kathmandu", "Pacific/Apia"])
+def test_days_of_any_zone_add_up_to_the_same_whole(zone: str) -> None:
+    book = hourly(24 * 6)
+    days = day_rows(book, None, date(2026, 3, 26), date(2026, 4, 3), zone=zone)
+    assert days["pnl"].sum() == 144.0
+    assert twr(days["day_return"]) == pytest.approx(1144 / 1000 - 1, abs=1e-12)
+
+
+def test_a_zone_that_does_not_exist_is_refused_with_a_remedy() -> None:
+    with pytest.raises(BadInputError, match="no time zone 'Mars/Olympus': use an IANA name"):
+        day_rows(hourly(3), None, date(2026, 3, 27), date(2026, 3, 28), zone="Mars/Olympus")
+
+
+def test_years_are_gathered_from_days() -> None:
+    book = snapshots("2025-12-31T00:00 100\n2026-01-01T00:00 110\n2026-01-02T00:00 121", interval=DAY)
+    years = period_rows(days_of(book, since="2025-12-31", until="2026-01-02"), "Y")
+    assert years["pnl"].tolist() == [10.0, 11.0]
+    assert years.index.year.tolist() == [2025, 2026]
+    assert years["period_return"].tolist() == pytest.approx([0.1, 0.1])
