@@ -161,8 +161,9 @@ def worst_case(net: pd.Series, orders: pd.DataFrame, prices: pd.Series) -> pd.Da
         prices: reporting currency per unit, by underlying.
 
     Returns:
-        Index `underlying`: `net`, `if_buys_fill`, `if_sells_fill` (signed money) and `worst`, the
-        largest magnitude of the three. NaN where an order's size or a price is unknown. Reduce-only orders can only close: they are left out.
+        Index `underlying`: `net`, `if_buys_fill`, `if_sells_fill` (signed money) and `worst`, the largest
+        magnitude of the three. NaN where an order's size or a price is unknown. Reduce-only orders can
+        only close: they are left out.
     """
     resting = orders[~orders["reduce_only"].astype(bool)]
     left = resting["quantity"].astype("float64") - resting["filled"].astype("float64")
