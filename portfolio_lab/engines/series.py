@@ -1,0 +1,91 @@
+"""Series, frames and arrays of returns as rows that can be reckoned with, or a clear refusal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from portfolio_lab.errors import ReturnsError
+
+DAYS_A_YEAR = 365
+TWO_DIMENSIONS = 2
+
+Returns = pd.Series | pd.DataFrame | np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Returns, one row a portfolio; `dates` (naive, UTC) and `names` where the input had them."""
+
+    values: np.ndarray
+    names: pd.Index | None
+    dates: pd.DatetimeIndex | None
+
+
+def rows_of(returns: Returns, periods_per_year: float) -> Rows:
+    """Rows of a Series (one portfolio), a DataFrame (a column each) or an array (a row each).
+
+    Dates are put in order; dates without a zone are those of UTC. Daily returns get a row for every day
+    between the first and the last, unknown where absent.
+
+    Raises:
+        ReturnsError: a return is infinite or no number, two stand at one time, a date is missing, or the
+            array has more than two dimensions, or the year has no periods.
+    """
+    if not (np.isfinite(periods_per_year) and periods_per_year > 0):
+        raise ReturnsError(f"{periods_per_year} periods a year: give a positive number, 365 for daily returns")
+    if isinstance(returns, np.ndarray):
+        if returns.ndim > TWO_DIMENSIONS:
+            raise ReturnsError(f"{returns.ndim} dimensions: give an array of portfolios x days")
+        return Rows(_numbers(np.atleast_2d(returns)), None, None)
+    frame = returns.to_frame() if isinstance(returns, pd.Series) else returns
+    ordered = _ordered(frame, periods_per_year)
+    dates = ordered.index if isinstance(ordered.index, pd.DatetimeIndex) else None
+    return Rows(_numbers(ordered.to_numpy(dtype=object if _is_mixed(ordered) else "float64").T), frame.columns, dates)
+
+
+def day_rate(annual: float, periods_per_year: float) -> float:
+    """Risk-free return of one period from that of a year.
+
+    Raises:
+        ReturnsError: the rate is no number above -100 %.
+    """
+    if not (np.isfinite(annual) and annual > -1):
+        raise ReturnsError(f"a risk-free rate of {annual}: give a fraction a year above -1, such as 0.04")
+    return float((1.0 + annual) ** (1.0 / periods_per_year) - 1.0)
+
+
+def _is_mixed(frame: pd.DataFrame) -> bool:
+    return any(kind == object for kind in frame.dtypes)
+
+
+def _ordered(frame: pd.DataFrame, periods_per_year: float) -> pd.DataFrame:
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        return frame
+    index = frame.index
+    if index.hasnans:
+        raise ReturnsError("a return stands on no date (NaT): leave it out, or give its date")
+    if index.tz is not None:
+        frame = frame.set_axis(index.tz_convert("UTC").tz_localize(None))
+    if frame.index.has_duplicates:
+        double = frame.index[frame.index.duplicated()][0]
+        raise ReturnsError(f"two returns stand on {double}: give one return a day")
+    ordered = frame.sort_index()
+    days = pd.DatetimeIndex(ordered.index)
+    on_days = periods_per_year == DAYS_A_YEAR and bool((days == days.normalize()).all())
+    return ordered.asfreq("D") if on_days and len(ordered) else ordered
+
+
+def _numbers(values: np.ndarray) -> np.ndarray:
+    try:
+        rows = np.ascontiguousarray(values, dtype="float64")
+    except (TypeError, ValueError) as error:
+        raise ReturnsError("a return is no number: give fractions, NaN where unknown") from error
+    # The sum of finite numbers is finite; only where it is not is every number looked at.
+    with np.errstate(all="ignore"):
+        suspicious = not np.isfinite(np.vdot(rows, rows))
+    if suspicious and np.isinf(rows).any():
+        raise ReturnsError("a return is infinite: a period that opens with nothing has no return, give NaN")
+    return rows
