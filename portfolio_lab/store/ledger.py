@@ -72,7 +72,9 @@ def day_records(files: Files) -> Iterator[DayRecords]:
     """Yield each day of the log, oldest first; nothing is remembered from an earlier look."""
     for day in files.names("log"):
         if not day.startswith("."):
-            yield _day(files, day)
+            found = _day(files, day)
+            # A listing is no snapshot: it may show a later record without an earlier one.
+            yield _day(files, day) if found.absent() else found
 
 
 def _day(files: Files, day: str) -> DayRecords:
