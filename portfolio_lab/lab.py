@@ -22,6 +22,7 @@ from portfolio_lab.engines.allocation import weights
 from portfolio_lab.engines.performance import metrics
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.models.tables import TABLES
+from portfolio_lab.scopes import Scope, account_member, desk_member, user_member
 from portfolio_lab.settings import Settings, load_settings
 from portfolio_lab.store import Store
 from portfolio_lab.timelines import Instant, between, bound, daily_prices, extremes, instant
@@ -205,18 +206,35 @@ class Lab:
         self._check(user)
         return self._archive.once(("headline", user), lambda: self._headline(user)).copy()
 
-    def pnl(self, user: str, period: str = "D") -> pd.DataFrame:
-        """PnL and return of each day, week or month, index `period_start`.
+    def scope(self, user: str | None = None, account: str | None = None, wallet: str | None = None) -> Scope:
+        """Returns and PnL of one wallet, one account, one user, or (without a user) the whole desk.
+
+        What is a cash flow depends on the scope: a move between two accounts is one for both, none for the user.
+        """
+        if user is None:
+            self._archive.refresh()
+            return Scope("desk", lambda: desk_member(self._archive, self._names()))
+        self._check(user)
+        if account is None:
+            return Scope(user, lambda: user_member(self._archive, user))
+        name = " ".join(part for part in (user, account, wallet) if part)
+        return Scope(name, lambda: account_member(self._archive, user, account, wallet))
+
+    def pnl(self, user: str, period: str = "D", zone: str = "UTC") -> pd.DataFrame:
+        """PnL and return of each day, week, month or year, index `period_start`.
 
         Args:
             user: whose book.
-            period: "D", "W" (from Monday) or "M".
+            period: "D", "W" (from Monday), "M" or "Y".
+            zone: IANA zone whose days these are.
 
         Returns:
             `pnl`, `cash_flow`, `opening_equity`, `closing_equity` (money), `period_return` (TWR, a
             fraction), `estimated`, `days`, and `partial`, true for a period that is not over.
         """
         self._check(user)
+        if zone != "UTC":
+            return self.scope(user).pnl(period, zone)
         days = self._days(user)
         rows = engine.period_rows(days, period)
         rows["partial"] = rows.index == rows.index.max() if len(days) and self._runs(user, period) else False
@@ -343,7 +361,7 @@ class Lab:
 
     def _runs(self, user: str, period: str) -> bool:
         newest = self._taken(user)["slot"].iloc[-1]
-        begins = {"D": True, "W": newest.weekday() == 0, "M": newest.day == 1}[period]
+        begins = {"D": True, "W": newest.weekday() == 0, "M": newest.day == 1, "Y": newest.day_of_year == 1}[period]
         return not (begins and newest == newest.normalize())
 
     def _returns(self, user: str) -> pd.Series:
