@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import os
 import re
 import secrets
 import time
@@ -154,7 +153,9 @@ class Committer:
         return self.log.load(path).repeated()
 
     def is_linked(self, record: str) -> bool:
-        """Return whether a record may be there; True when the disk does not say."""
+        """Return whether a record that failed may be there, or come; True when nobody can say."""
+        if not self.files.is_certain:
+            return True
         try:
             return self.files.exists(record)
         except OSError:
@@ -178,7 +179,7 @@ class Committer:
 
 
 def _failure(error: OSError, files: Files) -> str:
-    reason = os.strerror(error.errno) if error.errno else str(error)
+    reason = error.strerror or str(error)
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         remedy = "free some space"
     elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:

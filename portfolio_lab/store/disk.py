@@ -87,6 +87,7 @@ class DiskFiles(Files):
 
     root: Path
     advice = "check the disk (dmesg, smartctl)"
+    is_certain = True
 
     def __init__(self, root: Path, disk: Disk | None = None) -> None:
         self.root = root

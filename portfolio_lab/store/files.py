@@ -23,6 +23,9 @@ class Files(abc.ABC):
     advice: str
     """What to look at when a call fails for no reason that its errno names."""
 
+    is_certain: bool
+    """Whether a put that raised can no longer take place. A request on the way still can."""
+
     def where(self, path: str) -> Path | str:
         """Return what pandas, polars and DuckDB can open: a Path, or a URL."""
         return self.root / path if isinstance(self.root, Path) else f"{self.root}/{path}"
@@ -55,6 +58,10 @@ class Files(abc.ABC):
     def read(self, path: str) -> bytes:
         """Return the whole content of a file."""
 
+    def read_many(self, paths: Iterable[str]) -> list[bytes]:
+        """Return the contents of many files in the order asked for."""
+        return [self.read(path) for path in paths]
+
     @abc.abstractmethod
     def read_range(self, path: str, start: int, length: int) -> bytes:
         """Return `length` bytes from `start` on; fewer where the file ends before."""
@@ -62,6 +69,10 @@ class Files(abc.ABC):
     @abc.abstractmethod
     def names(self, folder: str) -> list[str]:
         """Return the names of files and folders inside a folder, sorted; empty when there is none."""
+
+    def names_many(self, folders: Iterable[str]) -> list[list[str]]:
+        """Return the names inside many folders in the order asked for."""
+        return [self.names(folder) for folder in folders]
 
     @abc.abstractmethod
     def walk(self, folder: str) -> Iterator[str]:

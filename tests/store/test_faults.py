@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import shutil
 import signal
@@ -43,7 +44,7 @@ class FailingDisk(Disk):
         if failing and self.moment == "after":
             getattr(super(), name)(*given)
         if failing:
-            raise OSError(self.number, "injected")
+            raise OSError(self.number, os.strerror(self.number))
         return getattr(super(), name)(*given)
 
 
