@@ -95,11 +95,11 @@ class Log:
 
     def days(self) -> list[LogDay]:
         """Return every day, oldest first, as it stands now."""
-        return [self._refreshed(name) for name in self._files.names("log") if not name.startswith(".")]
+        return self._refreshed([name for name in self._files.names("log") if not name.startswith(".")])
 
     def day(self, day: str) -> LogDay:
         """Return one day as it stands now; without names when nothing was committed."""
-        return self._refreshed(day)
+        return self._refreshed([day])[0]
 
     def live(self) -> Iterator[StoredFile]:
         """Yield every file that the store holds, oldest day first."""
@@ -110,8 +110,7 @@ class Log:
         """Return every commit, oldest slot first, those inside folds too."""
         found = []
         for day in self.days():
-            names = sorted(name for name in day.names if name.startswith("a-"))
-            found += [self.commit(day, name) for name in names]
+            found += self._commits(day, sorted(name for name in day.names if name.startswith("a-")))
         return sorted(found, key=lambda commit: (commit.slot, commit.known_at, commit.sync_id))
 
     def commit(self, day: LogDay, name: str) -> Commit:
@@ -120,20 +119,28 @@ class Log:
             day.commits[name] = self.load(f"{self.folder(day.day)}/{name}")
         return day.commits[name]
 
-    def _refreshed(self, day: str) -> LogDay:
-        known = self._days.setdefault(day, LogDay(day))
-        folder = self.folder(day)
-        changed_ns = self._files.changed_ns(folder)
-        if changed_ns is not None and known.settled_ns == changed_ns:
-            return known
-        self._list(known, folder)
-        if not known.is_gapless():
-            self._list(known, folder)  # a listing is no snapshot: it may show a later fold without an earlier one
-        known.settled_ns = _settled(changed_ns)
+    def _commits(self, day: LogDay, names: list[str]) -> list[Commit]:
+        unknown = [name for name in names if name not in day.commits]
+        paths = [f"{self.folder(day.day)}/{name}" for name in unknown]
+        for name, path, content in zip(unknown, paths, self._files.read_many(paths), strict=True):
+            day.commits[name] = commit_from_bytes(content, f"commit record {path}")
+        return [day.commits[name] for name in names]
+
+    def _refreshed(self, days: list[str]) -> list[LogDay]:
+        known = [self._days.setdefault(day, LogDay(day)) for day in days]
+        changed = {one.day: self._files.changed_ns(self.folder(one.day)) for one in known}
+        stale = [one for one in known if changed[one.day] is None or changed[one.day] != one.settled_ns]
+        listings = self._files.names_many([self.folder(one.day) for one in stale])
+        for one, listing in zip(stale, listings, strict=True):
+            self._list(one, listing)
+            if not one.is_gapless():
+                # A listing is no snapshot: it may show a later fold without an earlier one.
+                self._list(one, self._files.names(self.folder(one.day)))
+            one.settled_ns = _settled(changed[one.day])
         return known
 
-    def _list(self, known: LogDay, folder: str) -> None:
-        names = frozenset(name for name in self._files.names(folder) if name.startswith(("a-", "f-")))
+    def _list(self, known: LogDay, listing: list[str]) -> None:
+        names = frozenset(name for name in listing if name.startswith(("a-", "f-")))
         if names != known.names:
             self._parse(known, names)
 
@@ -153,8 +160,8 @@ class Log:
         removed = day.removed()
         for name in sorted(day.folds):
             yield from (added for added in day.folds[name].adds if added.path not in removed)
-        for name in day.uncovered():
-            yield from (added for added in self.commit(day, name).files if added.path not in removed)
+        for commit in self._commits(day, day.uncovered()):
+            yield from (added for added in commit.files if added.path not in removed)
 
 
 def _settled(changed_ns: int | None) -> int:
