@@ -183,7 +183,7 @@ class Chain:
 
 def _is_due(day: LogDay, newest: tuple[Manifest, str] | None) -> bool:
     count = newest[0].links.get(day.day, (0, ()))[0] if newest else 0
-    return len(day.names) != count and not day.uncovered() and all(one.path.startswith("sealed/") for one in day.live)
+    return len(day.names) != count and not day.uncovered() and all(one.path.startswith(("sealed/", "revisions/")) for one in day.live)
 
 
 def _pinned(stored: StoredFile) -> PinnedFile:

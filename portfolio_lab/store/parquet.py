@@ -15,10 +15,13 @@ from portfolio_lab.errors import StoreError
 from portfolio_lab.models.tables import Table
 
 COMMITTED_AT = pa.field("committed_at", pa.timestamp("us", tz="UTC"), nullable=False)
-"""Extra last column of sealed files of a `latest` table: of one key, the newest row counts."""
+"""Extra last column of folded files: when each row became known. Of a `latest` table's key, the newest counts."""
 
-_ROW_GROUP = 65_536
+_ROW_GROUP = 16_384
 """Small enough that a question about one user skips most of a sorted file."""
+
+_PAGE_INDEX_FROM = 1_000
+"""Rows from which on a page index is worth its bytes."""
 
 _VERSION_KEY = b"portfolio_lab.schema_version"
 _TABLE_KEY = b"portfolio_lab.table"
@@ -57,14 +60,16 @@ def _check_column(table: Table, expected: pa.Field[Any], values: pa.ChunkedArray
 def encoded(table: Table, rows: pa.Table) -> bytes:
     """Return the parquet file of `rows`: zstd, plain floats, dictionaries for text, page checksums."""
     sink = pa.BufferOutputStream()
-    texts = [column.name for column in rows.schema if pa.types.is_string(column.type)]
+    # Instants repeat too: all rows of a slot share it, and all of a commit when they became known.
+    repeated = [one.name for one in rows.schema if pa.types.is_string(one.type) or pa.types.is_timestamp(one.type)]
     # The Arrow schema is left out: every type here survives without it, and a one-row file is half as big.
     with pq.ParquetWriter(
         sink,
         rows.schema.remove_metadata(),
         compression="zstd",
-        use_dictionary=texts,  # type: ignore[arg-type]  # a list of columns is documented, the stubs lag behind
+        use_dictionary=repeated,  # type: ignore[arg-type]  # a list of columns is documented, the stubs lag behind
         write_page_checksum=True,
+        write_page_index=rows.num_rows >= _PAGE_INDEX_FROM,
         store_schema=False,
     ) as writer:
         writer.write_table(rows, row_group_size=_ROW_GROUP)
@@ -129,10 +134,13 @@ def conformed(table: Table, rows: pa.Table, columns: Sequence[str] | None = None
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def joined(table: Table, parts: Sequence[pa.Table], columns: Sequence[str] | None = None) -> pa.Table:
+def joined(
+    table: Table, parts: Sequence[pa.Table], columns: Sequence[str] | None = None, *, stamped: bool = False
+) -> pa.Table:
     """Return all `parts` as one table; a field is nullable when it is so in any part."""
     if not parts:
-        return conformed(table, table.schema.empty_table(), columns)
+        empty = conformed(table, table.schema.empty_table(), columns)
+        return empty.append_column(COMMITTED_AT, pa.array([], COMMITTED_AT.type)) if stamped else empty
     first = parts[0].schema
     if all(part.schema.equals(first) for part in parts):
         return pa.concat_tables(parts).combine_chunks()

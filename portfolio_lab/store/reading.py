@@ -18,6 +18,7 @@ from portfolio_lab.store.files import Files
 from portfolio_lab.store.log import Log
 from portfolio_lab.store.parquet import COMMITTED_AT, decoded, joined, time_column
 from portfolio_lab.store.records import StoredFile, instant
+from portfolio_lab.store.revisions import counting, in_order, newest, stamped
 
 _SMALL = 1_000_000
 """Files up to this many bytes are kept decoded; larger ones are read with the question's filter."""
@@ -27,17 +28,31 @@ _CACHE_BYTES = 256_000_000
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a reader asked of one table; `since` and `until` are aware UTC, half-open."""
+    """What a reader asked of one table; `since` and `until` are aware UTC, half-open.
+
+    `known` asks for the rows as they were known at that instant, `revisions` for every row that
+    was ever committed, those that later ones superseded too.
+    """
 
     table: Table
     users: tuple[str, ...] | None
     since: datetime | None
     until: datetime | None
     columns: tuple[str, ...] | None
+    known: datetime | None = None
+    revisions: bool = False
 
     def time_in_key(self) -> bool:
         """Return whether two rows of one key always have the same time."""
         return not self.table.latest or time_column(self.table) in self.table.key
+
+    def needs_stamps(self) -> bool:
+        """Return whether the answer depends on when each row was committed."""
+        return self.table.latest or self.known is not None or COMMITTED_AT.name in self.answer_columns()
+
+    def answer_columns(self) -> tuple[str, ...]:
+        """Return the columns of the answer in their order."""
+        return self.columns if self.columns is not None else tuple(self.table.schema.names)
 
     def touches(self, stored: StoredFile) -> bool:
         """Return whether a file may hold a row that the answer needs."""
@@ -54,6 +69,10 @@ class Question:
     def scan_filters(self) -> pc.Expression | None:
         """Return the part of `filters` that cannot hide a row which supersedes another."""
         return _all([*self._owners(), *(self._times() if self.time_in_key() else [])])
+
+    def known_filter(self) -> pc.Expression | None:
+        """Return the rows that were known by then, as an expression on `committed_at`."""
+        return None if self.known is None else pc.field(COMMITTED_AT.name) <= pa.scalar(self.known, COMMITTED_AT.type)
 
     def scan_columns(self) -> list[str]:
         """Return the columns that must be read to answer: those asked for, key and time."""
@@ -85,11 +104,16 @@ def asked(
     since: date | datetime | None,
     until: date | datetime | None,
     columns: Iterable[str] | None,
+    *,
+    known: datetime | None = None,
+    revisions: bool = False,
 ) -> Question:
     """Return the question, checked; BadInputError says what cannot be asked of this table."""
     names = None if columns is None else tuple(columns)
+    if revisions and names is None:
+        names = (*table.schema.names, COMMITTED_AT.name)
     for name in names or ():
-        if name not in table.schema.names:
+        if name not in table.schema.names and name != COMMITTED_AT.name:
             raise BadInputError(f"{table.name} has no column {name!r}; it has {', '.join(table.schema.names)}")
     if users is not None and "user" not in table.schema.names:
         raise BadInputError(f"{table.name} has no users; leave `users` out")
@@ -97,7 +121,7 @@ def asked(
     first, last = _moment(since, "since"), _moment(until, "until")
     if first is not None and last is not None and first > last:
         raise BadInputError(f"since {first.isoformat()} is after until {last.isoformat()}")
-    return Question(table, wanted, first, last, names)
+    return Question(table, wanted, first, last, names, _moment(known, "known"), revisions)
 
 
 def _moment(value: date | datetime | None, name: str) -> datetime | None:
@@ -184,23 +208,39 @@ class Reader:
         self._keep(stored.path, whole)
         return whole
 
-    def _answer(self, question: Question) -> pa.Table:
-        filters, columns = question.scan_filters(), question.scan_columns()
-        parts: Iterator[pa.Table] = (
-            self._part(stored, filters, columns, question.table)
-            for stored in not_superseded(self.live(question.table.name))
-            if question.touches(stored)
-        )
-        rows = joined(question.table, [part for part in parts if part.num_rows], columns)
-        rows = _filtered(rows, filters)
-        if question.table.latest:
-            rows = _filtered(newest(question.table, rows), question.filters())
-        rows = rows.sort_by([(name, "ascending") for name in question.table.key])
-        return rows if question.columns is None else rows.select(list(question.columns))
+    def files_for(self, question: Question) -> list[StoredFile]:
+        """Return the files that may hold a row which the answer needs, oldest commit first."""
+        live = self.live(question.table.name)
+        if question.revisions:
+            known = question.known
+            kept = [stored for stored in live if known is None or stored.known_from <= known]
+        else:
+            kept = counting(live, question.known)
+        return [stored for stored in kept if question.touches(stored)]
 
-    def _part(self, stored: StoredFile, filters: pc.Expression | None, columns: list[str], table: Table) -> pa.Table:
+    def _answer(self, question: Question) -> pa.Table:
+        table, filters, columns = question.table, question.scan_filters(), question.scan_columns()
+        parts: Iterator[pa.Table] = (
+            self._part(stored, filters, columns, question) for stored in self.files_for(question)
+        )
+        rows = joined(table, [part for part in parts if part.num_rows], columns, stamped=question.needs_stamps())
+        rows = _filtered(_filtered(rows, filters), question.known_filter())
+        if question.revisions:
+            order = [*table.key, COMMITTED_AT.name] if question.needs_stamps() else table.key
+            rows = in_order(_filtered(rows, question.filters()), order)
+        elif table.latest:
+            rows = _filtered(newest(table, rows), question.filters())
+        else:
+            rows = in_order(rows, table.key)
+        return rows.select(list(question.answer_columns()))
+
+    def _part(
+        self, stored: StoredFile, filters: pc.Expression | None, columns: list[str], question: Question
+    ) -> pa.Table:
         rows = self.load(stored, filters, columns)
-        return rows.select(columns) if not table.latest else stamped(rows, stored).select([*columns, COMMITTED_AT.name])
+        if not question.needs_stamps():
+            return rows.select(columns)
+        return stamped(rows, stored).select([*columns, COMMITTED_AT.name])
 
     def _bytes(self, stored: StoredFile, *, trusted: bool) -> bytes:
         if stored.schema_version > self._tables[stored.table].version:
@@ -226,50 +266,6 @@ class Reader:
         while self._loaded_bytes > _CACHE_BYTES:
             _, oldest = self._loaded.popitem(last=False)
             self._loaded_bytes -= oldest.nbytes
-
-
-def not_superseded(files: Iterable[StoredFile]) -> list[StoredFile]:
-    """Return the files that may hold a row which counts.
-
-    Two files of a `latest` table with the same set of keys: where every row of one was
-    committed after every row of the other, the older one cannot matter.
-    """
-    newest_from: dict[str, datetime] = {}
-    ordered = sorted(files, key=lambda stored: (stored.known_at, stored.path))
-    kept = []
-    for stored in reversed(ordered):
-        later = newest_from.get(stored.keys) if stored.keys else None
-        if later is not None and later > stored.known_at:
-            continue
-        if stored.keys:
-            newest_from[stored.keys] = max(stored.known_from, later or stored.known_from)
-        kept.append(stored)
-    return kept[::-1]
-
-
-def stamped(rows: pa.Table, stored: StoredFile) -> pa.Table:
-    """Return `rows` with the column that says when each was committed."""
-    if COMMITTED_AT.name in rows.column_names:
-        return rows
-    stamps = pa.repeat(pa.scalar(stored.known_at, COMMITTED_AT.type), rows.num_rows)
-    return rows.append_column(COMMITTED_AT, stamps)
-
-
-def newest(table: Table, rows: pa.Table) -> pa.Table:
-    """Return of each key the row that was committed last, without the stamp column."""
-    return last_of_key(table, rows).drop_columns([COMMITTED_AT.name]) if rows.num_rows else _unstamped(rows)
-
-
-def last_of_key(table: Table, rows: pa.Table) -> pa.Table:
-    """Return of each key the row that was committed last, with its stamp."""
-    ordered = rows.sort_by([(COMMITTED_AT.name, "ascending")])
-    numbered = ordered.select(list(table.key)).append_column("row", pa.array(range(ordered.num_rows), pa.int64()))
-    places = numbered.group_by(list(table.key)).aggregate([("row", "max")]).column("row_max")
-    return ordered.take(places)
-
-
-def _unstamped(rows: pa.Table) -> pa.Table:
-    return rows.drop_columns([COMMITTED_AT.name]) if COMMITTED_AT.name in rows.column_names else rows
 
 
 def _filtered(rows: pa.Table, filters: pc.Expression | None) -> pa.Table:

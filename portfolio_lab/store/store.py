@@ -132,6 +132,7 @@ class Store:
         since: date | datetime | None = None,
         until: date | datetime | None = None,
         columns: Iterable[str] | None = None,
+        known: datetime | None = None,
     ) -> pa.Table:
         """Return the committed rows of a table, sorted by its key.
 
@@ -140,7 +141,10 @@ class Store:
             users: only rows of these users; None for all.
             since: from this instant on, in `slot`, or `at` or `day` where there is no slot.
             until: before this instant.
-            columns: these columns in this order; None for all.
+            columns: these columns in this order, `committed_at` (when each row became known) too
+                if it is named; None for all of the schema.
+            known: as the rows were known at this instant: those committed by then. Folding
+                changes nothing of that; a commit still under way at that instant may come in.
 
         Returns:
             The columns of the schema. Of a `latest` table one row a key: the one committed last.
@@ -149,7 +153,25 @@ class Store:
             BadInputError: there is no such table or column, or an instant is naive.
             StoreError: a file is missing, damaged, or of a newer schema.
         """
-        return self._reader.rows(asked(self._table(table), users, since, until, columns))
+        return self._reader.rows(asked(self._table(table), users, since, until, columns, known=known))
+
+    def revisions(
+        self,
+        table: str,
+        *,
+        users: Iterable[str] | str | None = None,
+        since: date | datetime | None = None,
+        until: date | datetime | None = None,
+        columns: Iterable[str] | None = None,
+        known: datetime | None = None,
+    ) -> pa.Table:
+        """Return every row that was ever committed, by key and then by `committed_at`, its last column.
+
+        The arguments and errors are those of `read`. Nothing is left out here: of a `latest` table
+        a key has as many rows as it was written, and the last of them is what `read` returns.
+        """
+        question = asked(self._table(table), users, since, until, columns, known=known, revisions=True)
+        return self._reader.rows(question)
 
     def sql(self, query: str, parameters: Sequence[object] | Mapping[str, object] | None = None) -> pd.DataFrame:
         """Return the answer to one SELECT in DuckDB's SQL; every table is a view by its name.
@@ -167,17 +189,22 @@ class Store:
         with _readable(self.root):
             return [fault for stored in self._log.live() if (fault := self._reader.check(stored))]
 
-    def fold(self, *, today: date | None = None, grace: timedelta = GRACE) -> list[Fold]:
-        """Seal every closed day's small files into one file a table, and return the folds made.
+    def fold(
+        self, *, today: date | None = None, grace: timedelta = GRACE, budget_seconds: float | None = None
+    ) -> list[Fold]:
+        """Roll closed hours and seal closed days, each into one file a table; return the folds made.
 
         A day is closed once it is before `today` (UTC; now by default). A later commit into it
-        is sealed by the next fold, beside what is there. Files that a fold of at least `grace`
-        ago superseded are deleted; so is what a crash left behind more than a day ago. Any
-        number of processes may fold, read and commit at the same time.
+        is sealed by the next fold, beside what is there. Of later days the hours that are over
+        are rolled. Files that a fold of at least `grace` ago superseded are deleted; so is what
+        a crash left behind more than a day ago. Any number of processes may fold, read and
+        commit at the same time. No step is begun after `budget_seconds`; the rest is folded the
+        next time.
 
-        Sealed rows are sorted by key and `pd.read_parquet(store / "sealed" / table)` reads the
-        closed days. Of a `latest` table each day holds one row a key, with `committed_at`: the
-        newest of all days counts. A sealed day is then pinned by a manifest.
+        `pd.read_parquet(store / "sealed" / table)` reads the closed days, sorted by user and
+        time, with `committed_at`: when each row became known. Of a `latest` table each day holds
+        one row a key, and the newest of all days counts; what those rows supersede is kept in
+        `revisions/`. A sealed day is then pinned by a manifest.
 
         Raises:
             StoreError: a file is missing or damaged, or the disk refused; what is there stays.
@@ -185,7 +212,7 @@ class Store:
         folding = Folding(self._files, self._log, self._reader, self._committer, self._tables)
         now = self._clock()
         try:
-            folds = folding.fold(today or now.date())
+            folds = folding.fold(today or now.date(), now=now, budget_seconds=budget_seconds)
             Chain(self._files, self._log, self._clock).lengthen(today or now.date())
             folding.sweep(now, grace=grace)
         except OSError as error:
