@@ -5,11 +5,13 @@ In a checkout they are top-level folders; an installed wheel carries copies of t
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from portfolio_lab.errors import BadInputError, StoreError
-from portfolio_lab.settings import FILE_NAME
+from portfolio_lab.settings import FILE_NAME, is_bucket
 
 FOLDERS = ("notebooks", "dashboards", "scheduled")
 
@@ -30,7 +32,7 @@ alert_channels = []
 # Days for which the output notebooks of sync are kept.
 keep_days = 14
 
-# Folders and files, relative to this one.
+# Folders and files, relative to this one. The store may be in a bucket: "s3://bucket/prefix".
 store_path = "store"
 runs_path = "runs"
 vault_path = "vault.json"
@@ -58,36 +60,43 @@ def packaged(folder: str) -> Path:
     raise StoreError(msg)
 
 
-def lay_lab(root: Path) -> tuple[Path, ...]:
+def lay_lab(root: Path, *, store: str = "store") -> tuple[Path, ...]:
     """Make a new lab in folder `root` and return the paths that were made.
 
-    lab.toml is written last, so that a lab that was only half made is not taken for one.
+    `store` is the store's folder, relative to `root`, or 's3://bucket/prefix'. lab.toml
+    is written last, so that a lab that was only half made is not taken for one.
 
     Raises:
         BadInputError: something that would be written is there already, or `root` cannot
             be written; nothing has been changed in the first case.
+        StoreError: the bucket cannot be written.
     """
     from portfolio_lab.store import Store  # noqa: PLC0415 - keeps `--help` and the dashboard's start quick
 
-    _check_free(root)
+    made = (FILE_NAME, *([] if is_bucket(store) else [store]), "runs", *FOLDERS)
+    _check_free(root, made)
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in FOLDERS:
             shutil.copytree(packaged(folder), root / folder, ignore=_NOT_LAID)
         (root / "runs").mkdir(mode=0o700)
-        Store.create(root / "store")
-        (root / FILE_NAME).write_text(_FIRST_LAB_TOML, encoding="utf-8")
+        Store.create(store if is_bucket(store) else root / store)
+        (root / FILE_NAME).write_text(_first_lab_toml(store), encoding="utf-8")
     except OSError as error:
         msg = f"cannot make a lab in {root} ({error.strerror}): choose a folder that you may write"
         raise BadInputError(msg) from None
-    return tuple(root / name for name in (FILE_NAME, "store", "runs", *FOLDERS))
+    return tuple(root / name for name in made)
 
 
-def _check_free(root: Path) -> None:
+def _first_lab_toml(store: str) -> str:
+    return _FIRST_LAB_TOML.replace('store_path = "store"', f"store_path = {json.dumps(store)}")
+
+
+def _check_free(root: Path, made: Iterable[str]) -> None:
     if root.exists() and not root.is_dir():
         msg = f"{root} is not a folder: name another one"
         raise BadInputError(msg)
-    for name in (FILE_NAME, "store", "runs", *FOLDERS):
+    for name in made:
         if (root / name).exists():
             msg = f"{root / name} is there already and nothing is overwritten: choose an empty folder"
             raise BadInputError(msg)

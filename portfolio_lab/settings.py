@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from portfolio_lab.errors import BadInputError, ConfigError
@@ -72,7 +72,8 @@ _SECRET_WORDS = ("secret", "passphrase", "password", "api_key", "apikey", "token
 class Settings:
     """One lab, as configured.
 
-    Paths that are given relative are taken from `root`. `interval_seconds` is the promised
+    Paths that are given relative are taken from `root`; `store_path` is text where it is a bucket
+    ('s3://bucket/prefix'). `interval_seconds` is the promised
     cadence of the core; `orders_seconds`, `history_seconds` and `slow_seconds` those of open
     orders, of the streams of activity, and of savings, loans, bots and the venue's own totals.
     A key that may do more than read is refused unless `allow_trading_keys`. `keep_days` is how
@@ -87,7 +88,7 @@ class Settings:
     history_seconds: int = 600
     slow_seconds: int = 900
     allow_trading_keys: bool = False
-    store_path: Path = Path("store")
+    store_path: Path | str = Path("store")
     runs_path: Path = Path("runs")
     vault_path: Path = Path("vault.json")
     alert_channels: tuple[str, ...] = field(default=(), repr=False)
@@ -97,11 +98,17 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("store_path", "runs_path", "vault_path"):
-            object.__setattr__(self, name, self.root / getattr(self, name))
+            if not is_bucket(given := getattr(self, name)):
+                object.__setattr__(self, name, self.root / given)
 
     def accounts_of(self, user: str) -> tuple[Account, ...]:
         """Return the accounts of one user, in the order of lab.toml."""
         return tuple(account for account in self.accounts if account.user == user)
+
+
+def is_bucket(place: object) -> TypeGuard[str]:
+    """Return whether a store's place is a bucket ('s3://bucket/prefix') and no folder."""
+    return isinstance(place, str) and place.startswith("s3://")
 
 
 def load_settings(root: Path) -> Settings:
@@ -136,7 +143,7 @@ def settings_from_text(text: str, *, root: Path) -> Settings:
         history_seconds=_tier(table, "history_seconds", 600, page),
         slow_seconds=_tier(table, "slow_seconds", 900, page),
         allow_trading_keys=table.get("allow_trading_keys", False),
-        store_path=_path(table, "store_path", "store", page),
+        store_path=place if is_bucket(place := table.get("store_path")) else _path(table, "store_path", "store", page),
         runs_path=_path(table, "runs_path", "runs", page),
         vault_path=_path(table, "vault_path", "vault.json", page),
         alert_channels=_texts(table.get("alert_channels", []), page.line("alert_channels"), what="alert_channels"),
