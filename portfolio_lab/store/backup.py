@@ -68,7 +68,7 @@ def copy_store(source: Parts, target: Files, *, progress: Progress = lambda _don
 def _clear(target: Files) -> None:
     """Take away what earlier copies brought and a fold has superseded since: its rows were just verified."""
     removed = {path for day in day_records(target) for path in day.day.removed()}
-    for place in ("hot", "warm", "sealed"):
+    for place in ("hot", "warm", "sealed", "revisions"):
         for path in list(target.walk(place)):
             if path in removed:
                 target.remove(path)

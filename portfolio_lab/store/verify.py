@@ -26,8 +26,11 @@ QUARANTINE = "quarantine"
 THINNED = "t-"
 """How the name of a file begins that thinning wrote: it holds fewer rows than it took in, on purpose."""
 
+_PRIVATE = ("hot", "warm", "revisions")
+"""Rooms that only the log leads into: what it does not name there is never read."""
+
 _PLACES = 4
-"""hot or sealed / table / day / name."""
+"""room / table / day / name."""
 
 Progress = Callable[[int, int], None]
 """Told how many files are done, and how many there are."""
@@ -208,7 +211,7 @@ def _look_for_strangers(parts: Parts, days: Iterable[DayRecords], found: Verific
             found.damages.remove(twin)
             told = f"{twin.path} was renamed: it stands at {path}. `store verify --repair` gives it its name back."
             found.damages.append(Damage("renamed", twin.path, told, twin.stored, found_at=path))
-        elif place == "hot" or day_of_file(path) in unsure or _is_young(parts, path):
+        elif place in _PRIVATE or day_of_file(path) in unsure or _is_young(parts, path):
             found.notes.append(f"{path} is named by no record: left behind by a crash, or being written now")
         else:
             told = f"{path} is foreign: no record names it, but who reads the folder without the log would."
@@ -227,7 +230,7 @@ def _is_young(parts: Parts, path: str) -> bool:
         written_ns = parts.files.modified_ns(path)
     except OSError:
         return True
-    is_ours = path.rpartition("/")[2].startswith(("f-", "t-", "w-"))
+    is_ours = path.rpartition("/")[2].startswith(("f-", THINNED))
     return is_ours and written_ns > (parts.clock() - ORPHAN_AGE).timestamp() * 1e9
 
 

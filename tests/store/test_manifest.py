@@ -51,7 +51,7 @@ def test_each_sealed_day_is_a_link_that_names_its_records_and_the_link_before(st
     for file in one["files"]:
         content = (store.root / file["path"]).read_bytes()
         assert (file["size"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
-    assert {file["path"].split("/")[0] for file in one["files"]} == {"sealed"}
+    assert {file["path"].split("/")[0] for file in one["files"]} == {"sealed", "revisions"}
 
 
 def test_an_open_or_unfolded_day_gets_no_link(store: Store, rows: ModuleType) -> None:
@@ -87,7 +87,8 @@ def test_many_machines_make_one_chain(store: Store, rows: ModuleType) -> None:
     parts = store.parts()
     from portfolio_lab.store.fold import Folding  # noqa: PLC0415 - the step before the chain, by itself
 
-    Folding(parts.files, parts.log, parts.reader, parts.committer, parts.tables).fold(AFTER)
+    folding = Folding(parts.files, parts.log, parts.reader, parts.committer, parts.tables)
+    folding.fold(AFTER, now=parts.clock())
     chains = [chain_of(store) for _ in range(4)]
     threads = [threading.Thread(target=chain.lengthen, args=(AFTER,)) for chain in chains]
     for thread in threads:
