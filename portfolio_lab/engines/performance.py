@@ -19,7 +19,7 @@ import pandas as pd
 from portfolio_lab.engines.blocks import sums_of_rows
 from portfolio_lab.engines.constitution import MINIMUM_CAGR_DAYS, MINIMUM_DAYS, OF_RETURNS
 from portfolio_lab.engines.extremes import extremes
-from portfolio_lab.engines.series import DAYS_A_YEAR, Returns, day_rate, rows_of
+from portfolio_lab.engines.series import DAYS_A_YEAR, Returns, check_finite, day_rate, rows_of
 from portfolio_lab.engines.sums import Sums, figures
 from portfolio_lab.errors import BadInputError
 
@@ -83,6 +83,7 @@ def metrics(
     rows = rows_of(returns, periods_per_year)
     rate = day_rate(risk_free, periods_per_year)
     sums = _sums(rows.values, rate, engine)
+    check_finite(sums.best, sums.worst)  # the extremes tell, so that nobody need look at every return
     found = figures(
         sums, periods_per_year, rate, minimum_days=minimum_days, minimum_cagr_days=minimum_cagr_days
     ) | extremes(rows.values, rows.dates)

@@ -31,7 +31,7 @@ def rows_of(returns: Returns, periods_per_year: float) -> Rows:
     between the first and the last, unknown where absent.
 
     Raises:
-        ReturnsError: a return is infinite or no number, two stand at one time, a date is missing, or the
+        ReturnsError: a return is no number, two stand at one time, a date is missing, or the
             array has more than two dimensions, or the year has no periods.
     """
     if not (np.isfinite(periods_per_year) and periods_per_year > 0):
@@ -80,12 +80,16 @@ def _ordered(frame: pd.DataFrame, periods_per_year: float) -> pd.DataFrame:
 
 def _numbers(values: np.ndarray) -> np.ndarray:
     try:
-        rows = np.ascontiguousarray(values, dtype="float64")
+        return np.ascontiguousarray(values, dtype="float64")
     except (TypeError, ValueError) as error:
         raise ReturnsError("a return is no number: give fractions, NaN where unknown") from error
-    # The sum of finite numbers is finite; only where it is not is every number looked at.
-    with np.errstate(all="ignore"):
-        suspicious = not np.isfinite(np.vdot(rows, rows))
-    if suspicious and np.isinf(rows).any():
+
+
+def check_finite(*values: np.ndarray) -> None:
+    """Refuse infinite returns.
+
+    Raises:
+        ReturnsError: one is infinite.
+    """
+    if any(np.isinf(part).any() for part in values):
         raise ReturnsError("a return is infinite: a period that opens with nothing has no return, give NaN")
-    return rows
