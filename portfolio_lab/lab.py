@@ -20,12 +20,14 @@ from portfolio_lab.engines import drawdown as drawdowns
 from portfolio_lab.engines import returns as engine
 from portfolio_lab.engines.allocation import weights
 from portfolio_lab.engines.performance import metrics
+from portfolio_lab.engines.trades import Trades
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.models.tables import TABLES
 from portfolio_lab.scopes import Scope, account_member, desk_member, user_member
 from portfolio_lab.settings import Settings, load_settings
 from portfolio_lab.store import Store
 from portfolio_lab.timelines import Instant, between, bound, daily_prices, extremes, instant
+from portfolio_lab.trading import user_trades
 
 _SNAPSHOT_COLUMNS = ("user", "slot", "at", "interval_seconds", "grade", "currency", "equity")
 _BENCHMARK_COLUMNS = ("slot", "venue", "asset", "price")
@@ -239,6 +241,17 @@ class Lab:
         rows = engine.period_rows(days, period)
         rows["partial"] = rows.index == rows.index.max() if len(days) and self._runs(user, period) else False
         return rows
+
+    def trades(self, user: str, account: str | None = None, method: str = "average") -> Trades:
+        """Round trips from flat to flat, `closed` and `open`, net of fees and funding, and single `closings`.
+
+        Columns as `engines.trades.round_trips` tells, with `account`, `instrument`, `underlying` and `venue`. `unknown`
+        counts sales of what was bought before the venue's memory begins. `method` is "average" or "fifo".
+        `engines.trade_statistics.trade_statistics(trades.closed, by="side")` says what they amount to.
+        """
+        self._check(user)
+        key = ("trades", user, account, method)
+        return self._archive.once(key, lambda: user_trades(self._archive, user, account=account, method=method))
 
     def monthly_returns(self, user: str) -> pd.DataFrame:
         """TWR of each month, index `year`, columns 1 to 12 and "year"; closed days, NaN where unknown."""

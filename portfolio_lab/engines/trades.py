@@ -72,11 +72,14 @@ class Trades:
     """Round trips that are over, and those that are not: both with the columns TRIP_COLUMNS.
 
     `open` trips hold what was realised on the way; their `closed_at` is NaT and they are in no
-    statistic. `unknown` counts closing parts whose opening nobody told.
+    statistic. `closings` are the single reductions of positions, over or not, each with its part of the
+    entry's fees: what a trader has who never goes flat. Same columns; funding is in none of them. `unknown`
+    counts closing parts whose opening nobody told.
     """
 
     closed: pd.DataFrame
     open: pd.DataFrame
+    closings: pd.DataFrame
     unknown: int
 
 
@@ -128,6 +131,8 @@ class _Book:
     side: float = 0.0
     trip: _Trip | None = None
     units: float = 0.0
+    entry_fees: float = 0.0
+    closings: list[_Trip] = field(default_factory=list)
     unknown: int = 0
 
 
@@ -165,17 +170,20 @@ def round_trips(
     ordered = _checked(events)
     closed: list[_Trip] = []
     still_open: list[_Trip] = []
+    closings: list[_Trip] = []
     unknown = 0
     for _, rows in ordered.groupby("book", sort=True):
         book = _Book(Method(method))
         for event in _events(rows):
             closed.extend(_passed(book, event))
         unknown += book.unknown
+        closings.extend(book.closings)
         if book.trip is not None:
             still_open.append(book.trip)
     return Trades(
         _frame(closed, funding).sort_values("closed_at", kind="stable", ignore_index=True),
         _frame(still_open, funding).sort_values("opened_at", kind="stable", ignore_index=True),
+        _frame(closings, None).sort_values("closed_at", kind="stable", ignore_index=True),
         unknown,
     )
 
@@ -214,6 +222,7 @@ def _opened(book: _Book, event: _Event, side: float, units: float, fee: float) -
     else:
         book.lots.append(_Lot(units, level))
     book.units += units
+    book.entry_fees += fee
     trip.entered += units
     trip.entered_level += units * level
     trip.largest = max(trip.largest, book.units)
@@ -232,19 +241,35 @@ def _closed(book: _Book, event: _Event, units: float, fee: float) -> Iterator[_T
     if trip is None:  # pragma: no cover - callers look first
         return
     level, factor = _level(event), 1.0 if event.kind == "spot" else event.value_of_quote
+    entry_fees = _fees_left(book, units)
+    part = _Trip(trip.book, trip.kind, trip.side, trip.opened_at, event.at, largest=units, entered=units, left=units)
     for taken in _taken(book, units):
-        trip.price_pnl += book.side * taken.units * (level - taken.level) * factor
+        part.price_pnl += book.side * taken.units * (level - taken.level) * factor
+        part.entered_level += taken.units * taken.level
+    part.left_level = units * level
+    _count(part, event, units, fee + entry_fees)
+    book.closings.append(part)
+    trip.price_pnl += part.price_pnl
     trip.left += units
     trip.left_level += units * level
     _count(trip, event, units, fee)
     yield from _ended(book, event)
 
 
+def _fees_left(book: _Book, units: float) -> float:
+    """Take the part of the entry's fees that belongs to `units` of what is open."""
+    share = min(1.0, units / book.units) * book.entry_fees if book.units > 0 else 0.0
+    book.entry_fees -= share
+    return share
+
+
 def _departed(book: _Book, event: _Event, units: float) -> Iterator[_Trip]:
     """Take lots away without PnL; what leaves from nowhere changes nothing."""
     if book.trip is None:
         return
-    for taken in _taken(book, min(units, book.units)):
+    units = min(units, book.units)
+    _fees_left(book, units)
+    for taken in _taken(book, units):
         book.trip.departed += taken.units
     yield from _ended(book, event)
 
@@ -269,7 +294,7 @@ def _ended(book: _Book, event: _Event) -> Iterator[_Trip]:
     if book.units <= allowed * trip.largest:
         trip.closed_at = event.at
         book.lots.clear()
-        book.trip, book.side, book.units = None, 0.0, 0.0
+        book.trip, book.side, book.units, book.entry_fees = None, 0.0, 0.0, 0.0
         yield trip
 
 

@@ -49,6 +49,14 @@ def test_a_long_from_flat_to_flat() -> None:
     assert trades.open.empty
 
 
+def test_each_reduction_is_a_closing_with_its_part_of_the_entrys_fees() -> None:
+    closings = round_trips(events((2, 100), (-1, 110), (-0.5, 90), fee=-1.0)).closings
+    assert closings["price_pnl"].tolist() == [10.0, -5.0]
+    assert closings["fees"].tolist() == [-1.5, -1.25]
+    assert closings["entry_price"].tolist() == [100.0, 100.0]
+    assert closings["exit_price"].tolist() == [110.0, 90.0]
+
+
 def test_a_flip_is_split_with_its_fee() -> None:
     trades = round_trips(events((1, 100), (-3, 110), (2, 105), fee=-3.0))
     long, short = trades.closed.to_dict("records")
@@ -166,6 +174,7 @@ def test_pnl_of_all_trips_is_cash_earned_and_what_is_still_open_at_the_last_pric
     cash = -sum(quantity * price for quantity, price in flat)
     assert trades.open.empty
     assert trades.closed["price_pnl"].sum() == pytest.approx(cash, abs=1e-8)
+    assert trades.closings["price_pnl"].sum() == pytest.approx(cash, abs=1e-8)
 
 
 @given(FILLS)
