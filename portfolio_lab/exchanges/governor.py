@@ -160,8 +160,10 @@ class Governor:
 
     async def _stand(self, budget: Budget, weight: int, priority: Priority) -> int:
         """Wait for the weight, behind those of the same class, and return the flight."""
-        place = (budget.name, priority)
+        place, hurry = (budget.name, priority), _hurry.get()
         line = self._lines.setdefault(place, deque())
+        if line and hurry is not None and hurry.first <= 0:
+            raise self._postponed(budget, YIELD)
         waiter = (weight, asyncio.Event())
         line.append(waiter)
         joined = self._now()
@@ -184,8 +186,7 @@ class Governor:
             if flight:
                 return flight
             if patience is not None and max(slept, self._now() - joined) + seconds > patience:
-                text = f"The budget of {self._venue} has no room for it now; it is asked for again later."
-                raise PostponedError(text, venue=self._venue, endpoint=budget.name, retry_after=seconds)
+                raise self._postponed(budget, seconds)
             seconds, before = max(seconds, SHORTEST_WAIT), self._now()
             if max(slept, before - joined) > PATIENCE:
                 text = f"Too many requests stand in line for {self._venue}; sync fewer accounts, or less often."
@@ -194,6 +195,10 @@ class Governor:
             slept += seconds
             if self._now() <= before:  # a clock that stands still would keep the line standing for ever
                 self._forget(budget)
+
+    def _postponed(self, budget: Budget, seconds: float) -> PostponedError:
+        text = f"The budget of {self._venue} has no room for it now; it is asked for again later."
+        return PostponedError(text, venue=self._venue, endpoint=budget.name, retry_after=seconds)
 
     def _try(self, budget: Budget, weight: int, priority: Priority) -> tuple[int, float]:
         """Take the weight now and return the flight, or 0 and the seconds to wait."""

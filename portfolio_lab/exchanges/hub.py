@@ -149,10 +149,16 @@ class AccountReader:
         with named(self.account.venue, f"{wallet.value} wallet"):
             return await self.market.reads.wallet(self._client, wallet)
 
-    async def fetch_open_orders(self) -> tuple[OpenOrder, ...]:
-        """Return the resting orders of all configured wallets."""
-        wallets = self.account.wallets or VENUE_WALLETS[self.account.venue]
-        with named(self.account.venue, "open orders"):
+    async def fetch_open_orders(
+        self, wallets: tuple[Wallet, ...] = (), *, in_background: bool = False
+    ) -> tuple[OpenOrder, ...]:
+        """Return the resting orders of the wallets, of all configured ones where none is named.
+
+        In the background of the budget it is a PostponedError where there is no room now.
+        """
+        wallets = wallets or self.account.wallets or VENUE_WALLETS[self.account.venue]
+        patience = hurried(first=STEP_PATIENCE, rest=STEP_TIME) if in_background else nullcontext()
+        with named(self.account.venue, "open orders"), patience:
             return await self.market.reads.open_orders(self._client, wallets)
 
     async def fetch_cash_flows(self, *, since: datetime, until: datetime) -> tuple[CashFlow, ...]:

@@ -65,7 +65,8 @@ class Position:
     "long" / "short" in hedge mode. An option's `quantity` is signed base units of its
     underlying (+ bought, - written) and `mark_price` its premium in the settlement asset per base
     unit; `delta` is change of premium per change of the underlying's price, for one unit bought
-    (calls > 0, puts < 0), None where the venue states none, and for everything else.
+    (calls > 0, puts < 0), None where the venue states none, and for everything else. `details_at`
+    is when entry and liquidation price were stated, where that was earlier than the rest.
     """
 
     instrument: str
@@ -82,6 +83,7 @@ class Position:
     leverage_setting: Decimal | None = None
     liquidation_price: Decimal | None = None
     delta: Decimal | None = None
+    details_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,9 @@ class WalletReading:
     """Everything that one wallet said in one cycle. An empty wallet is a reading without rows.
 
     `ratios` are conversion ratios that the venue stated beside it (base WBETH, quote ETH): the
-    last resort for a wrapper coin that no market prices.
+    last resort for a wrapper coin that no market prices. `locks` names what is held back for
+    resting orders (the assets), empty where the venue states that nothing is, None where the
+    answer does not tell.
     """
 
     wallet: Wallet
@@ -130,6 +134,7 @@ class WalletReading:
     positions: tuple[Position, ...] = ()
     answers: tuple[AnswerMark, ...] = field(default=())
     ratios: tuple[Quote, ...] = ()
+    locks: frozenset[str] | None = None
 
     @property
     def received_at(self) -> datetime:

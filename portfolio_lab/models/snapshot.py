@@ -34,6 +34,7 @@ class WalletState:
     account has no such wallet: nothing is missing). `code` is the error's stable code ("" when
     ok), `reason` one clear sentence; `reading` is None when the wallet failed or is absent.
     `is_carried` is True where a slow wallet's last reading still holds, its quantities valued now.
+    `orders_at` is when its resting orders were last asked for, None when never.
     """
 
     account: Account
@@ -43,6 +44,7 @@ class WalletState:
     reason: str
     reading: WalletReading | None
     is_carried: bool = False
+    orders_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ PORTFOLIO_SNAPSHOTS = Table(
 
 WALLETS = Table(
     "wallets",
-    2,
+    3,
     ("user", "slot", "account", "wallet"),
     pa.schema(
         [
@@ -118,6 +118,7 @@ WALLETS = Table(
             unknown("age_seconds", "age of its oldest answer when the snapshot was taken; null when failed or absent"),
             unknown("is_carried", "true where a slow wallet's last reading still held", pa.bool_()),
             unknown("known_at", "when this row was written", INSTANT),
+            unknown("orders_at", "when its resting orders were last asked for; null when never", INSTANT),
         ]
     ),
     latest=True,
@@ -154,7 +155,7 @@ BALANCES = Table(
 
 POSITIONS = Table(
     "positions",
-    2,
+    3,
     ("user", "slot", "account", "instrument", "side"),
     pa.schema(
         [
@@ -179,6 +180,7 @@ POSITIONS = Table(
             unknown("exposure", "quantity x mark, signed; null when unpriced"),
             unknown("unrealised_pnl", "open PnL in the reporting currency; null when unpriced"),
             unknown("delta", "an option's delta for one unit bought; null for everything else", AMOUNT),
+            unknown("details_at", "when entry and liquidation price were stated; null: with all the rest", INSTANT),
         ]
     ),
 )

@@ -203,7 +203,10 @@ class _Judge:
     def states(self, one: Completed) -> list[WalletState]:
         account = one.reading.account
         found = [
-            self._state(account, wallet, reading, is_carried=wallet in one.carried)
+            replace(
+                self._state(account, wallet, reading, is_carried=wallet in one.carried),
+                orders_at=one.orders_at.get(wallet),
+            )
             for wallet, reading in one.reading.wallets.items()
         ]
         return found + [

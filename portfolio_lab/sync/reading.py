@@ -21,6 +21,7 @@ from portfolio_lab.models.holdings import OpenOrder, WalletReading
 from portfolio_lab.models.prices import Quote
 from portfolio_lab.sync import amounts
 from portfolio_lab.sync.report import Failure
+from portfolio_lab.sync.resting import OrdersByWallet, by_wallet, groups, judged
 
 logger = logging.getLogger(__name__)
 
@@ -75,8 +76,10 @@ class AccountReader(Protocol):
         """Return what one wallet holds."""
         ...
 
-    async def fetch_open_orders(self) -> tuple[OpenOrder, ...]:
-        """Return the resting orders of all wallets."""
+    async def fetch_open_orders(
+        self, wallets: tuple[Wallet, ...] = (), *, in_background: bool = False
+    ) -> tuple[OpenOrder, ...]:
+        """Return the resting orders of the wallets, of all where none is named."""
         ...
 
     async def fetch_cash_flows(self, *, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
@@ -109,8 +112,10 @@ class AccountReading:
     """What one account said, or why it said nothing, part by part.
 
     `wallets` has an entry for each wallet that was asked. `orders`, `flows`, `totals` and
-    `identity` are None where they were not asked this time. `flows` are the cash flows from the
-    account's cursor up to `flows_until`; where the venue tells them by streams, they are in `activity`.
+    `identity` are None where they were not asked this time. `orders_read` are the resting orders
+    by wallet, as far as they were read this time; `orders` is a failure when some could not be.
+    `flows` are the cash flows from the account's cursor up to `flows_until`; where the venue tells
+    them by streams, they are in `activity`.
     """
 
     account: Account
@@ -121,6 +126,7 @@ class AccountReading:
     totals: VenueTotals | Failure | None = None
     identity: Identity | Failure | None = None
     activity: Steps = Steps()
+    orders_read: Mapping[Wallet, tuple[OpenOrder, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +137,12 @@ class BookReading:
     accounts: tuple[AccountReading, ...]
 
 
-def _never(_: Mapping[Wallet, WalletReading | Failure]) -> bool:
-    return False
-
-
-def _always(_: str) -> bool:
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One account to read: its key where the vault has one, and what is wanted of it.
+
+    `turn` sorts the accounts of a venue: the lowest is asked first. `resting` tells from the
+    wallets that were read whose orders to ask for.
 
     `wallets` are asked at once, `held_back` ones only when `moves` says that the others have
     changed so that money may have gone into them. `refused` is a failure known beforehand: then
@@ -155,16 +156,17 @@ class Ask:
     flows_since: datetime
     wallets: tuple[Wallet, ...] = ()
     held_back: tuple[Wallet, ...] = ()
-    moves: Callable[[Mapping[Wallet, WalletReading | Failure]], bool] = _never
-    wants_orders: bool = True
+    moves: Callable[[Mapping[Wallet, WalletReading | Failure]], bool] = lambda _: False
+    resting: Callable[[Mapping[Wallet, WalletReading | Failure]], tuple[Wallet, ...]] = lambda _: ()
     wants_totals: bool = False
     wants_identity: bool = False
     refused: Failure | None = None
     absent: Container[Wallet] = ()
     cursors: Mapping[str, str] = field(default_factory=dict)
-    is_due: Callable[[str], bool] = _always
+    is_due: Callable[[str], bool] = lambda _: True
     assets: frozenset[str] = frozenset()
     most_steps: int = 0
+    turn: tuple[int, float] = (0, 0.0)
 
 
 async def read_book(hub: Hub, asks: Sequence[Ask], *, until: datetime, deadline: float) -> BookReading:
@@ -199,7 +201,8 @@ class _Round:
         if not isinstance(market, Failure):
             await self._measure_clock(origin[0], market)
         quotes = self._quotes(origin[0], market)
-        accounts = asyncio.gather(*(self._account(ask) for ask in asks))
+        # What is not served before the time is up is served first in the next cycle.
+        accounts = asyncio.gather(*(self._account(ask) for ask in sorted(asks, key=lambda ask: ask.turn)))
         found, readings = await asyncio.gather(quotes, accounts)
         return found, readings
 
@@ -227,9 +230,8 @@ class _Round:
     async def _parts(self, ask: Ask, reader: AccountReader) -> AccountReading:
         name = _name(ask.account)
         by_stream = _tells_flows_by_stream(reader, ask.account.wallets)
-        wallets, orders, flows, totals, identity = await asyncio.gather(
-            self._wallets(ask, reader),
-            self._if(ask.wants_orders, _orders(reader), f"{name} open orders"),
+        (wallets, orders, orders_read), flows, totals, identity = await asyncio.gather(
+            self._wallets_and_orders(ask, reader),
             self._if(not by_stream, _flows(reader, ask.flows_since, self._until), f"{name} cash flows"),
             self._if(ask.wants_totals, reader.fetch_totals(), f"{name} totals"),
             self._if(ask.wants_identity, reader.fetch_identity(), f"{name} identity"),
@@ -239,7 +241,17 @@ class _Round:
         # A new account's coins are known only now, and its markets are found by them.
         seen = ask.assets | _assets_of(wallets.values())
         activity = await self._activity(replace(ask, assets=seen), reader, present)
-        return AccountReading(ask.account, wallets, orders, flows, self._until, totals, identity, activity)
+        return AccountReading(ask.account, wallets, orders, flows, self._until, totals, identity, activity, orders_read)
+
+    async def _wallets_and_orders(
+        self, ask: Ask, reader: AccountReader
+    ) -> tuple[dict[Wallet, WalletReading | Failure], tuple[OpenOrder, ...] | Failure | None, OrdersByWallet]:
+        """Read the wallets; what they hold back for orders tells whose orders to ask for."""
+        wallets = await self._wallets(ask, reader)
+        wanted, what = groups(ask.resting(wallets), wallets), f"{_name(ask.account)} open orders"
+        said = await asyncio.gather(*(self._guarded(_orders(reader, group), what) for group in wanted))
+        found = dict(zip(wanted, said, strict=True))
+        return wallets, judged(found), by_wallet(found)
 
     async def _wallets(self, ask: Ask, reader: AccountReader) -> dict[Wallet, WalletReading | Failure]:
         found = await self._each(ask, reader, ask.wallets)
@@ -363,8 +375,8 @@ def _tells_flows_by_stream(reader: AccountReader, wallets: tuple[Wallet, ...]) -
     return {stream.name for stream in reader.streams(wallets)} >= FLOW_STREAMS
 
 
-async def _orders(reader: AccountReader) -> tuple[OpenOrder, ...]:
-    return amounts.check_orders(await reader.fetch_open_orders())
+async def _orders(reader: AccountReader, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
+    return amounts.check_orders(await reader.fetch_open_orders(wallets, in_background=True))
 
 
 async def _flows(reader: AccountReader, since: datetime, until: datetime) -> tuple[CashFlow, ...]:

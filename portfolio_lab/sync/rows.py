@@ -138,6 +138,7 @@ class _Rows:
                     "unrealised_pnl": known(value.unrealised_pnl) if value else None,
                     "age_seconds": _age(state, snapshot.at),
                     "is_carried": state.is_carried,
+                    "orders_at": state.orders_at,
                     "known_at": self._known_at,
                 }
             )
@@ -271,6 +272,7 @@ def _position(position: Position) -> Row:
         "leverage_setting": stored_or_none(position.leverage_setting),
         "liquidation_price": stored_or_none(position.liquidation_price),
         "delta": stored_or_none(position.delta),
+        "details_at": position.details_at,
     }
 
 

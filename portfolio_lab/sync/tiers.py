@@ -9,7 +9,7 @@ ever looks like a loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,10 +20,14 @@ from portfolio_lab.models.holdings import Balance, Holding, OpenOrder, WalletRea
 from portfolio_lab.settings import Settings
 from portfolio_lab.sync.reading import FLOW_STREAMS, AccountReading, Ask
 from portfolio_lab.sync.report import Failure
+from portfolio_lab.sync.resting import KnownOrders, is_due, may_have_moved
 
 IDENTITY_PERIOD = timedelta(days=1)
 MOST_STEPS = 40
 """Steps along an account's streams in one cycle."""
+
+LATE = frozenset({"timeout", "rate_limited"})
+"""Why an account that found no room in this cycle goes first in the next one."""
 
 Found = WalletReading | Failure
 Quantities = dict[tuple[str, str], Decimal]
@@ -32,12 +36,17 @@ Quantities = dict[tuple[str, str], Decimal]
 
 @dataclass(slots=True)
 class AccountMemory:
-    """What is known of one account from earlier cycles."""
+    """What is known of one account from earlier cycles.
+
+    `orders_at` is when the wallet that waits longest was asked for its orders; None asks for all
+    again. `is_behind` where a core wallet found no room or no time in the last cycle.
+    """
 
     slow: dict[Wallet, WalletReading] = field(default_factory=dict)
     core: dict[Wallet, Quantities] = field(default_factory=dict)
-    orders: tuple[OpenOrder, ...] | None = None
+    orders: dict[Wallet, KnownOrders] = field(default_factory=dict)
     orders_at: datetime | None = None
+    is_behind: bool = False
     totals: VenueTotals | None = None
     totals_at: datetime | None = None
     identity: Identity | None = None
@@ -63,11 +72,6 @@ class Tiers:
         )
 
 
-def is_due(read_at: datetime | None, period: timedelta, now: datetime) -> bool:
-    """True when something read at `read_at` must be read again; also when the clock went back."""
-    return read_at is None or not timedelta(0) <= now - read_at < period
-
-
 def asked(
     account: Account,
     credentials: Credentials | None,
@@ -90,7 +94,7 @@ def asked(
         wallets=tuple(wallet for wallet in present if wallet not in held_back),
         held_back=held_back,
         moves=_moves(known),
-        wants_orders=is_due(known.orders_at, tiers.orders, now),
+        resting=_resting(known, present, tiers, now),
         wants_totals=is_due(known.totals_at, tiers.slow, now),
         wants_identity=known.identity is None
         or not known.identity.is_read_only
@@ -101,6 +105,7 @@ def asked(
         is_due=lambda stream: stream in FLOW_STREAMS or is_due(known.streams_at.get(stream), tiers.history, now),
         assets=assets,
         most_steps=MOST_STEPS,
+        turn=(0 if known.is_behind else 1, known.orders_at.timestamp() if known.orders_at else 0.0),
     )
 
 
@@ -127,6 +132,27 @@ def _moves(known: AccountMemory) -> Callable[[Mapping[Wallet, Found]], bool]:
     return moved
 
 
+def _resting(
+    known: AccountMemory, present: Sequence[Wallet], tiers: Tiers, now: datetime
+) -> Callable[[Mapping[Wallet, Found]], tuple[Wallet, ...]]:
+    """Which wallets' orders to ask for, seen what the wallets hold back for orders now."""
+
+    def resting(found: Mapping[Wallet, Found]) -> tuple[Wallet, ...]:
+        return tuple(
+            wallet
+            for wallet in present
+            if not wallet.is_slow
+            and (
+                known.orders_at is None
+                or may_have_moved(
+                    known.orders.get(wallet), found.get(wallet), tier=tiers.orders, guard=tiers.slow, now=now
+                )
+            )
+        )
+
+    return resting
+
+
 def quantities(balances: tuple[Balance, ...]) -> Quantities:
     """Return what was settled by (asset, pair): neither open PnL nor a receipt for savings is money that moves."""
     held: Quantities = {}
@@ -148,12 +174,13 @@ class Completed:
     """A reading with everything that still holds from earlier cycles.
 
     `carried` are the wallets whose reading is an earlier one; `absent` the configured wallets
-    that the account does not have.
+    that the account does not have; `orders_at` is when each wallet's orders were asked for.
     """
 
     reading: AccountReading
     carried: frozenset[Wallet]
     absent: Mapping[Wallet, str]
+    orders_at: Mapping[Wallet, datetime] = field(default_factory=dict)
 
 
 def completed(reading: AccountReading, known: AccountMemory, tiers: Tiers, *, now: datetime) -> Completed:
@@ -172,9 +199,20 @@ def completed(reading: AccountReading, known: AccountMemory, tiers: Tiers, *, no
             carried.add(wallet)
         wallets[wallet] = found if found is not None else Failure("internal", f"{wallet} was not asked")
     wallets, without_flexible = _without_doubled_savings(wallets, reading.wallets, carried)
-    orders = known.orders if reading.orders is None else reading.orders
-    whole = replace(reading, wallets=wallets, orders=orders)
-    return Completed(whole, frozenset(carried | without_flexible), absent)
+    whole = replace(reading, wallets=wallets, orders=_all_orders(reading, known, wallets))
+    orders_at = {wallet: one.at for wallet, one in known.orders.items()}
+    return Completed(whole, frozenset(carried | without_flexible), absent, orders_at)
+
+
+def _all_orders(
+    reading: AccountReading, known: AccountMemory, wallets: Iterable[Wallet]
+) -> tuple[OpenOrder, ...] | Failure | None:
+    """What is known of all wallets' orders; None where it is not yet known of some."""
+    if isinstance(reading.orders, Failure):
+        return reading.orders
+    if any(wallet not in known.orders for wallet in wallets if not wallet.is_slow):
+        return None
+    return tuple(order for one in known.orders.values() for order in one.orders)
 
 
 def _still_holds(found: Found | None, held: WalletReading, tiers: Tiers, now: datetime) -> bool:
@@ -197,8 +235,13 @@ def _remember(reading: AccountReading, known: AccountMemory, now: datetime) -> N
         known.totals, known.totals_at = reading.totals, now
     if isinstance(reading.identity, Identity):
         known.identity, known.identity_at = reading.identity, now
-    if reading.orders is not None and not isinstance(reading.orders, Failure):
-        known.orders, known.orders_at = reading.orders, now
+    for wallet, orders in reading.orders_read.items():
+        held = reading.wallets.get(wallet)
+        locks = held.locks if isinstance(held, WalletReading) else None
+        known.orders[wallet] = KnownOrders(orders, now, locks)
+    if reading.orders_read:
+        known.orders_at = min(one.at for one in known.orders.values())
+    known.is_behind = any(isinstance(found, Failure) and found.code in LATE for found in reading.wallets.values())
 
 
 def _without_doubled_savings(

@@ -53,6 +53,7 @@ class FakeVenue:
     flows: dict[str, list[CashFlow]] = field(default_factory=dict)
     flows_by_account: dict[str, list[CashFlow]] = field(default_factory=dict)
     orders: dict[str, tuple[OpenOrder, ...]] = field(default_factory=dict)
+    locks: dict[tuple[str, Wallet], frozenset[str]] = field(default_factory=dict)
     faults: dict[tuple[str, str], Exception | str] = field(default_factory=dict)
     late: timedelta = timedelta(0)
     identities: dict[str, Identity] = field(default_factory=dict)
@@ -134,11 +135,15 @@ class FakeReader:
     async def fetch_wallet(self, wallet: Wallet) -> WalletReading:
         await self._state.answer(self._account.user, str(wallet))
         mark = AnswerMark(f"/{wallet}", "0" * 64, self._state.clock() - self._state.late)
-        return WalletReading(wallet, self._state.holdings.get((self._account.user, wallet), ()), (), (mark,))
+        held = self._state.holdings.get((self._account.user, wallet), ())
+        return WalletReading(wallet, held, (), (mark,), locks=self._state.locks.get((self._account.user, wallet)))
 
-    async def fetch_open_orders(self) -> tuple[OpenOrder, ...]:
+    async def fetch_open_orders(
+        self, wallets: tuple[Wallet, ...] = (), *, in_background: bool = False
+    ) -> tuple[OpenOrder, ...]:
         await self._state.answer(self._account.user, "open_orders")
-        return self._state.orders.get(self._account.user, ())
+        orders = self._state.orders.get(self._account.user, ())
+        return tuple(order for order in orders if not wallets or order.wallet in wallets)
 
     async def fetch_cash_flows(self, *, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
         await self._state.answer(self._account.user, "cash_flows")

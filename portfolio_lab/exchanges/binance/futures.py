@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from portfolio_lab.errors import AnswerShapeError
 from portfolio_lab.exchanges import payloads
-from portfolio_lab.exchanges.binance import contracts, endpoints, shapes, sums
+from portfolio_lab.exchanges.binance import contracts, endpoints, shapes, sums, usd_m_positions
 from portfolio_lab.exchanges.binance.prices import Instruments
 from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.models.accounts import Wallet
@@ -21,18 +21,23 @@ CREDITS = "BNFCR"
 """Futures credits of Binance's European users. Unverified: contracts of any margin asset settle in them."""
 
 
-async def fetch_usd_m(client: VenueClient, instruments: Instruments) -> WalletReading:
-    """Return the USD-M futures wallet; raises the VenueError family."""
+async def fetch_usd_m(
+    client: VenueClient, instruments: Instruments, known: usd_m_positions.KnownPositions | None = None
+) -> WalletReading:
+    """Return the USD-M futures wallet; raises the VenueError family. `known` is kept from reading to reading."""
     account, mark = await client.ask(endpoints.USD_M_ACCOUNT, shapes.FuturesAccount)
-    rows, second = await client.ask(endpoints.USD_M_POSITIONS, list[shapes.UsdMPosition])
-    positions = await contracts.linear_positions(rows, instruments)
+    known = usd_m_positions.KnownPositions() if known is None else known
+    positions, second = await usd_m_positions.fetch_positions(client, instruments, account, known, now=mark.received_at)
     _refuse_lost_positions(account, positions, endpoints.USD_M_POSITIONS)
-    return await _reading(Wallet.USD_M, account, instruments, positions, (mark, second))
+    marks = (mark,) if second is None else (mark, second)
+    return await _reading(Wallet.USD_M, account, instruments, positions, marks)
 
 
 async def fetch_coin_m(client: VenueClient, instruments: Instruments) -> WalletReading:
     """Return the COIN-M futures wallet; raises the VenueError family."""
     account, mark = await client.ask(endpoints.COIN_M_ACCOUNT, shapes.FuturesAccount)
+    if not usd_m_positions.shows_positions(account):
+        return await _reading(Wallet.COIN_M, account, instruments, (), (mark,))
     rows, second = await client.ask(endpoints.COIN_M_POSITIONS, list[shapes.CoinMPosition])
     positions = await contracts.inverse_positions(rows, instruments)
     _refuse_lost_positions(account, positions, endpoints.COIN_M_POSITIONS)
@@ -50,7 +55,7 @@ async def _reading(
     balances = [margin_balance(row) for row in account.assets]
     _refuse_foreign_pnl(balances, await _open_pnl(wallet, account, instruments))
     held = tuple(balance for balance in balances if balance.quantity or balance.wallet_balance)
-    return WalletReading(wallet, held, tuple(positions), marks)
+    return WalletReading(wallet, held, tuple(positions), marks, locks=usd_m_positions.locks(account.assets))
 
 
 def margin_balance(row: shapes.MarginAsset) -> Balance:

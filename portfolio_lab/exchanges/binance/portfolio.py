@@ -44,14 +44,20 @@ async def _spot(client: VenueClient, instruments: Instruments) -> WalletReading:
     rows, mark = await client.ask(endpoints.SPOT_ASSETS, list[shapes.AssetRow], {"needBtcValuation": "false"})
     if rows:
         receipts = await _receipts([row.asset for row in rows], instruments)
-        return WalletReading(Wallet.SPOT, _cash_balances(rows, receipts), answers=(mark,))
+        balances = _cash_balances(rows, receipts)
+        return WalletReading(Wallet.SPOT, balances, answers=(mark,), locks=_locks(balances))
     account, second = await client.ask(endpoints.SPOT_ACCOUNT, shapes.SpotAccount)
     payloads.each_once((row.asset for row in account.balances), "balances")
     for row in account.balances:
         path = f"balances[{payloads.asset_code(row.asset, 'balances.asset')}]"
         if payloads.amount(row.free, f"{path}.free") or payloads.amount(row.locked, f"{path}.locked"):
             raise AnswerShapeError(f"Two answers contradict each other: none or some {row.asset}.", path=path)
-    return WalletReading(Wallet.SPOT, (), answers=(mark, second))
+    return WalletReading(Wallet.SPOT, (), answers=(mark, second), locks=frozenset())
+
+
+def _locks(balances: Sequence[Balance]) -> frozenset[str]:
+    """The coins that resting orders hold; every order in the spot wallet holds some."""
+    return frozenset(balance.asset for balance in balances if dict(balance.components)["locked"])
 
 
 async def _funding(client: VenueClient) -> WalletReading:

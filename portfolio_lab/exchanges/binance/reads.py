@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
-from portfolio_lab.exchanges.binance import activity, identity, orders, portfolio, prices, streams, totals
+from portfolio_lab.exchanges.binance import activity, futures, identity, orders, portfolio, prices, streams, totals
+from portfolio_lab.exchanges.binance.usd_m_positions import KnownPositions
 from portfolio_lab.exchanges.client import VenueClient
 from portfolio_lab.models.accounts import Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
@@ -20,6 +22,7 @@ class BinanceReads:
     def __init__(self, client: VenueClient) -> None:
         self._client = client
         self._instruments = prices.Instruments(client)
+        self._positions: WeakKeyDictionary[VenueClient, KnownPositions] = WeakKeyDictionary()
 
     async def time(self) -> datetime:
         return await prices.fetch_time(self._client)
@@ -28,6 +31,9 @@ class BinanceReads:
         return await prices.fetch_quotes(self._client, self._instruments)
 
     async def wallet(self, client: VenueClient, wallet: Wallet) -> WalletReading:
+        if wallet is Wallet.USD_M:
+            known = self._positions.setdefault(client, KnownPositions())
+            return await futures.fetch_usd_m(client, self._instruments, known)
         return await portfolio.fetch_wallet(client, self._instruments, wallet)
 
     async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:

@@ -52,15 +52,20 @@ class MarginAsset(Fields, frozen=True):
     unrealizedProfit: str
     marginBalance: str
     availableBalance: str
+    positionInitialMargin: str = ""
+    openOrderInitialMargin: str = ""
+    maintMargin: str = ""
 
 
 class PositionLine(Fields, frozen=True):
-    """A position as the account answer repeats it."""
+    """A position as the account answer repeats it; dapi's has no notional."""
 
     symbol: str
     positionSide: str
     positionAmt: str
     unrealizedProfit: str
+    notional: str = ""
+    updateTime: int = -1
 
 
 class FuturesAccount(Fields, frozen=True):
