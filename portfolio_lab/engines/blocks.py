@@ -8,7 +8,7 @@ from portfolio_lab.engines.constitution import TAIL
 from portfolio_lab.engines.sums import FIELDS, Sums
 
 # A block of rows and its work arrays together fit into a second-level cache.
-_CELLS = 32_768
+CELLS = 32_768
 
 _Block = np.ndarray
 _Parts = dict[str, np.ndarray]
@@ -23,7 +23,7 @@ def sums_of_rows(rows: _Block, rate: float) -> Sums:
     """
     if not rows.shape[1]:
         rows = np.full((len(rows), 1), np.nan)
-    height = max(1, _CELLS // rows.shape[1])
+    height = max(1, CELLS // rows.shape[1])
     with np.errstate(all="ignore"):
         blocks = [_sums(rows[start : start + height], rate) for start in range(0, len(rows), height)]
     if not blocks:

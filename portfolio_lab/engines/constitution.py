@@ -25,10 +25,10 @@ _FLOWS = "net of cash flows (TWR): a deposit or a withdrawal moves nothing"
 _ONE, _TWO = "1 known day", "2 known days"
 _MANY = f"{MINIMUM_DAYS} known days"
 _LONG = f"{MINIMUM_CAGR_DAYS} elapsed days"
-_ANNUAL = "given as an annual rate, 0 unless given; a period's is (1 + rate) ^ (1 / periods) - 1"
-_NO_RATE = "none"
-_YEAR = "365 a year unless given"
-_NO_YEAR = "none"
+ANNUAL_RATE = "given as an annual rate, 0 unless given; a period's is (1 + rate) ^ (1 / periods) - 1"
+NO_RATE = "none"
+YEAR = "365 a year unless given"
+NO_YEAR = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,8 @@ class Constitution:
     source: str
     minimum: str = _MANY
     ddof: int | None = None
-    risk_free: str = _NO_RATE
-    periods: str = _NO_YEAR
+    risk_free: str = NO_RATE
+    periods: str = NO_YEAR
     flow_rule: str = _FLOWS
     symbol: str = ""
 
@@ -89,8 +89,8 @@ def _yearly(name: str, title: str, symbol: str, formula: str, unknown_when: str,
         unknown_when=unknown_when,
         source=source,
         ddof=1,
-        risk_free=_ANNUAL,
-        periods=_YEAR,
+        risk_free=ANNUAL_RATE,
+        periods=YEAR,
     )
 
 
@@ -126,18 +126,18 @@ OF_RETURNS: tuple[Constitution, ...] = (
         unknown_when=_through_zero(""),
         source="calendar time, not count of returns",
         minimum=_LONG,
-        periods=_YEAR,
+        periods=YEAR,
     ),
     Constitution(
         name="volatility",
         title="Volatility",
-        symbol="σ",
+        symbol="sigma",
         unit="fraction a year",
         formula="sample standard deviation x sqrt(periods)",
         unknown_when="fewer than 2 days; 0 when all returns are equal",
         source="as empyrical, quantstats, PerformanceAnalytics at the same periods",
         ddof=1,
-        periods=_YEAR,
+        periods=YEAR,
     ),
     _yearly(
         "sharpe",
@@ -171,7 +171,7 @@ OF_RETURNS: tuple[Constitution, ...] = (
         unknown_when=_through_zero(_NO_FALL),
         source="Young 1991; CAGR by elapsed time",
         minimum=f"{_MANY} and {_LONG}",
-        periods=_YEAR,
+        periods=YEAR,
     ),
     _estimate(
         "win_rate",
@@ -192,7 +192,9 @@ OF_RETURNS: tuple[Constitution, ...] = (
     _path("best_day", "Best day", "fraction", "highest return", "no known day", "observed"),
     _path("worst_day", "Worst day", "fraction", "lowest return", "no known day", "observed"),
     _path("mean_day", "Mean day", "fraction", "mean return", "no known day", "arithmetic"),
-    _estimate("skew", "Skew", "ratio", "m3 / m2^1.5, mk the k-th central moment over n", _FLAT, "moment, no correction"),
+    _estimate(
+        "skew", "Skew", "ratio", "m3 / m2^1.5, mk the k-th central moment over n", _FLAT, "moment, no correction"
+    ),
     _estimate("kurtosis", "Excess kurtosis", "ratio", "m4 / m2^2 - 3", _FLAT, "moment, no correction"),
     _estimate(
         "value_at_risk",
@@ -221,17 +223,17 @@ OF_RETURNS: tuple[Constitution, ...] = (
         unknown_when=_FLAT,
         source="Bailey and López de Prado 2012, against a true ratio of 0",
         ddof=1,
-        risk_free=_ANNUAL,
+        risk_free=ANNUAL_RATE,
     ),
     Constitution(
         name="omega",
         title="Omega ratio",
-        symbol="Ω",
+        symbol="Omega",
         unit="ratio",
         formula="sum of returns above the risk-free return / sum of shortfalls below it",
         unknown_when="no shortfall",
         source="Keating and Shadwick 2002; equals profit_factor at a rate of 0",
-        risk_free=_ANNUAL,
+        risk_free=ANNUAL_RATE,
     ),
     _estimate(
         "tail_ratio",

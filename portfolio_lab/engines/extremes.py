@@ -21,7 +21,7 @@ def extremes(rows: np.ndarray, dates: pd.DatetimeIndex | None) -> dict[str, np.n
     missing = np.isnan(rows)
     growth = 1.0 + np.where(missing, 0.0, rows)
     known = ~missing
-    days = dates.values.astype("datetime64[D]")
+    days = dates.to_numpy().astype("datetime64[D]")
     weeks = (days.astype("int64") + _TO_MONDAY) // 7
     best_week, worst_week = _ends(growth, known, weeks)
     best_month, worst_month = _ends(growth, known, days.astype("datetime64[M]").astype("int64"))

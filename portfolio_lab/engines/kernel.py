@@ -174,8 +174,8 @@ def _streaks(values: np.ndarray, sums: np.ndarray) -> None:
     for day in range(len(values)):
         value = values[day]
         # -1 has every bit set and 0 none: no branch, which would be guessed wrong every other day.
-        wins = (wins + 1) & -np.int64(value > 0.0)
-        losses = (losses + 1) & -np.int64(value < 0.0)
+        wins = (wins + 1) & -int(value > 0.0)
+        losses = (losses + 1) & -int(value < 0.0)
         most_wins = max(most_wins, wins)
         most_losses = max(most_losses, losses)
     sums[22], sums[23] = most_wins, most_losses

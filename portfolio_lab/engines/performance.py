@@ -82,11 +82,11 @@ def metrics(
     """
     rows = rows_of(returns, periods_per_year)
     rate = day_rate(risk_free, periods_per_year)
-    sums = _sums(rows.values, rate, engine)
+    sums = _sums(rows.returns, rate, engine)
     check_finite(sums.best, sums.worst)  # the extremes tell, so that nobody need look at every return
     found = figures(
         sums, periods_per_year, rate, minimum_days=minimum_days, minimum_cagr_days=minimum_cagr_days
-    ) | extremes(rows.values, rows.dates)
+    ) | extremes(rows.returns, rows.dates)
     if isinstance(returns, pd.Series):
         return pd.Series({name: float(found[name][0]) for name in FIGURES}, name=returns.name)
     return pd.DataFrame({name: found[name] for name in FIGURES}, index=rows.names)

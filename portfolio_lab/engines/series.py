@@ -19,7 +19,7 @@ Returns = pd.Series | pd.DataFrame | np.ndarray
 class Rows:
     """Returns, one row a portfolio; `dates` (naive, UTC) and `names` where the input had them."""
 
-    values: np.ndarray
+    returns: np.ndarray
     names: pd.Index | None
     dates: pd.DatetimeIndex | None
 
@@ -58,7 +58,7 @@ def day_rate(annual: float, periods_per_year: float) -> float:
 
 
 def _is_mixed(frame: pd.DataFrame) -> bool:
-    return any(kind == object for kind in frame.dtypes)
+    return any(kind == "object" for kind in frame.dtypes)
 
 
 def _ordered(frame: pd.DataFrame, periods_per_year: float) -> pd.DataFrame:

@@ -26,7 +26,7 @@ DEFLATED = Constitution(
     symbol="DSR",
     unit="probability",
     formula="probabilistic Sharpe ratio against the highest ratio that so many trials without any skill would show: "
-    "sqrt(variance of the trials' ratios) x ((1 - γ) z(1 - 1 / N) + γ z(1 - 1 / (N e)))",
+    "sqrt(variance of the trials' ratios) x ((1 - c) z(1 - 1 / N) + c z(1 - 1 / (N e))), c = 0.5772",
     unknown_when="no dispersion, fewer than 2 trials are refused",
     source="Bailey and López de Prado 2014; the number of trials must be told, it cannot be seen in the returns",
     minimum="2 known days; the dashboard asks for 30",
@@ -35,9 +35,7 @@ DEFLATED = Constitution(
 """Of the one figure that is not of a series alone."""
 
 
-def standard_error(
-    ratio: _Number, days: _Number, *, skew: _Number = 0.0, kurtosis: _Number = 0.0
-) -> np.ndarray:
+def standard_error(ratio: _Number, days: _Number, *, skew: _Number = 0.0, kurtosis: _Number = 0.0) -> np.ndarray:
     """Standard error of a Sharpe ratio of one period; NaN below two days.
 
         sqrt((1 - skew s + (kurtosis + 2) / 4 s^2) / (n - 1))
