@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +20,8 @@ from portfolio_lab.store.log import Log
 from portfolio_lab.store.parquet import COMMITTED_AT, decoded, joined, time_column
 from portfolio_lab.store.records import StoredFile, instant
 from portfolio_lab.store.revisions import counting, in_order, newest, stamped
+
+T = TypeVar("T")
 
 _SMALL = 1_000_000
 """Files up to this many bytes are kept decoded; larger ones are read with the question's filter."""
@@ -161,14 +164,18 @@ class Reader:
         return [stored for stored in self._log.live() if stored.table == table]
 
     def rows(self, question: Question) -> pa.Table:
-        """Return the rows asked for, sorted by key.
+        """Return the rows asked for, sorted by key."""
+        return self.retried(question, self._answer)
+
+    def retried(self, question: Question, work: Callable[[Question], T]) -> T:
+        """Return what `work` makes of the files that the log names now.
 
         A fold may remove a file between the listing and the reading: then the log is read
-        again, and names the file that took its place.
+        again, and names the file that took its place. Errors are told as StoreError.
         """
         for attempt in (1, 2, 3):
             try:
-                return self._answer(question)
+                return work(question)
             except FileNotFoundError as error:
                 if attempt == 3:  # noqa: PLR2004 - the third listing names it still: it is lost, not folded
                     name = _relative(error, self._files.root)
@@ -191,6 +198,15 @@ class Reader:
         except OSError as error:
             return f"{stored.path}: {error.strerror or error}"
         return ""
+
+    def see_whole(self, stored: StoredFile) -> None:
+        """Raise StoreError unless a file is what was committed; looked at once a process."""
+        if stored.path not in self._verified:
+            self._bytes(stored, trusted=False)
+
+    def where(self, stored: StoredFile) -> Path | str:
+        """Return what other libraries open: a Path, or a URL in a bucket."""
+        return self._files.where(stored.path)
 
     def load(
         self, stored: StoredFile, filters: pc.Expression | None = None, columns: Sequence[str] | None = None

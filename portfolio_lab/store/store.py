@@ -19,9 +19,10 @@ from portfolio_lab.store.fold import GRACE, Folding
 from portfolio_lab.store.log import Log
 from portfolio_lab.store.manifest import Chain
 from portfolio_lab.store.parts import Parts
-from portfolio_lab.store.query import answer
+from portfolio_lab.store.query import Source, answer
 from portfolio_lab.store.reading import Reader, asked
 from portfolio_lab.store.records import Commit, Fold
+from portfolio_lab.store.sources import source_of
 
 STORE_FORMAT = 1
 _MARKER = "store.json"
@@ -173,16 +174,28 @@ class Store:
         question = asked(self._table(table), users, since, until, columns, known=known, revisions=True)
         return self._reader.rows(question)
 
-    def sql(self, query: str, parameters: Sequence[object] | Mapping[str, object] | None = None) -> pd.DataFrame:
+    def sql(
+        self,
+        query: str,
+        parameters: Sequence[object] | Mapping[str, object] | None = None,
+        *,
+        known: datetime | None = None,
+    ) -> pd.DataFrame:
         """Return the answer to one SELECT in DuckDB's SQL; every table is a view by its name.
 
-        The views hold committed rows, `latest` tables one row a key. Decimals arrive as float64.
+        The views hold committed rows, `latest` tables one row a key, as they were known at
+        `known` where it is given. Decimals arrive as float64.
 
         Raises:
             BadInputError: the query is wrong, or does more than read.
             StoreError: a file is missing, damaged, or of a newer schema.
         """
-        return answer(query, parameters, list(self._tables), self.read)
+
+        def source(name: str) -> Source:
+            question = asked(self._table(name), None, None, None, None, known=known)
+            return self._reader.retried(question, lambda one: source_of(self._reader, one))
+
+        return answer(query, parameters, list(self._tables), source)
 
     def verify(self) -> list[str]:
         """Return a sentence for each committed file that is missing or damaged; empty when all is whole."""
