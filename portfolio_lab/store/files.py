@@ -11,6 +11,8 @@ import abc
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from portfolio_lab.errors import BadInputError
+
 BUCKET_SCHEME = "s3://"
 
 
@@ -112,6 +114,8 @@ def files_at(place: Path | str) -> Files:
         from portfolio_lab.store.bucket import BucketFiles  # noqa: PLC0415 - an extra, and slow to load
 
         return BucketFiles(place)
+    if Path(place).parts[:1] == (BUCKET_SCHEME.rstrip("/"),):
+        raise BadInputError("a Path drops a slash of 's3://': give the place of a bucket as text")
     from portfolio_lab.store.disk import DiskFiles  # noqa: PLC0415 - which itself is made of this port
 
     return DiskFiles(Path(place).absolute())

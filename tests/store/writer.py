@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -52,7 +51,7 @@ def slot_of(number: int) -> datetime:
 
 
 def main(root: str, name: str, first: str, count: str) -> None:
-    store = Store.open(Path(root))
+    store = Store.open(root)
     for number in range(int(first), int(first) + int(count)):
         sync_id = f"{name}-{number}"
         store.commit(cycle(slot_of(number), sync_id), slot=slot_of(number), writer=name, sync_id=sync_id)
