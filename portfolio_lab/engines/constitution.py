@@ -7,7 +7,7 @@ cash flows, the least that it needs, whom it follows, and when it is unknown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MINIMUM_DAYS = 30
 """Known returns below which an estimate or a ratio is unknown."""
@@ -22,7 +22,7 @@ CONFIDENCE = 0.95
 """Of the interval around the Sharpe ratio."""
 
 _FLOWS = "net of cash flows (TWR): a deposit or a withdrawal moves nothing"
-_ONE, _TWO = "1 known day", "2 known days"
+_ONE = "1 known day"
 _MANY = f"{MINIMUM_DAYS} known days"
 _LONG = f"{MINIMUM_CAGR_DAYS} elapsed days"
 ANNUAL_RATE = "given as an annual rate, 0 unless given; a period's is (1 + rate) ^ (1 / periods) - 1"
@@ -75,6 +75,14 @@ def _path(name: str, title: str, unit: str, formula: str, unknown_when: str, sou
     )
 
 
+def _seen(name: str, title: str, unit: str, formula: str, source: str) -> Constitution:
+    """Make that of what is only looked up among the known returns."""
+    unknown_when = "no known day"
+    return Constitution(
+        name=name, title=title, unit=unit, formula=formula, unknown_when=unknown_when, source=source, minimum=_ONE
+    )
+
+
 def _through_zero(unknown_when: str) -> str:
     return "; ".join(part for part in (unknown_when, "a return below -100 %: the index has no meaning") if part)
 
@@ -95,9 +103,11 @@ def _yearly(name: str, title: str, symbol: str, formula: str, unknown_when: str,
 
 
 def _estimate(name: str, title: str, unit: str, formula: str, unknown_when: str, source: str) -> Constitution:
-    return Constitution(
-        name=name, title=title, unit=unit, formula=formula, unknown_when=unknown_when, source=source, ddof=0
-    )
+    return Constitution(name=name, title=title, unit=unit, formula=formula, unknown_when=unknown_when, source=source)
+
+
+def _by_moments(name: str, title: str, unit: str, formula: str, unknown_when: str, source: str) -> Constitution:
+    return replace(_estimate(name, title, unit, formula, unknown_when, source), ddof=0)
 
 
 _FLAT = "no dispersion"
@@ -189,13 +199,13 @@ OF_RETURNS: tuple[Constitution, ...] = (
         "no loss",
         "days, not trades",
     ),
-    _path("best_day", "Best day", "fraction", "highest return", "no known day", "observed"),
-    _path("worst_day", "Worst day", "fraction", "lowest return", "no known day", "observed"),
-    _path("mean_day", "Mean day", "fraction", "mean return", "no known day", "arithmetic"),
+    _seen("best_day", "Best day", "fraction", "highest return", "observed"),
+    _seen("worst_day", "Worst day", "fraction", "lowest return", "observed"),
+    _seen("mean_day", "Mean day", "fraction", "mean return", "arithmetic"),
     _estimate(
         "skew", "Skew", "ratio", "m3 / m2^1.5, mk the k-th central moment over n", _FLAT, "moment, no correction"
     ),
-    _estimate("kurtosis", "Excess kurtosis", "ratio", "m4 / m2^2 - 3", _FLAT, "moment, no correction"),
+    _by_moments("kurtosis", "Excess kurtosis", "ratio", "m4 / m2^2 - 3", _FLAT, "moment, no correction"),
     _estimate(
         "value_at_risk",
         "Value at risk, 5 %, a day",
@@ -243,7 +253,7 @@ OF_RETURNS: tuple[Constitution, ...] = (
         "the upper quantile is no gain or the lower one no loss",
         "as empyrical and quantstats",
     ),
-    _estimate(
+    _by_moments(
         "cornish_fisher_var",
         "Value at risk, 5 %, Cornish-Fisher",
         "fraction, a loss is < 0",
@@ -251,7 +261,7 @@ OF_RETURNS: tuple[Constitution, ...] = (
         f"{_FLAT}; skew and kurtosis so large that the correction turns back at 5 %",
         "Cornish and Fisher 1937; as PerformanceAnalytics' modified VaR",
     ),
-    _estimate(
+    _by_moments(
         "cornish_fisher_shortfall",
         "Expected shortfall, 5 %, Cornish-Fisher",
         "fraction, a loss is < 0",
@@ -307,20 +317,18 @@ OF_RETURNS: tuple[Constitution, ...] = (
         _NO_FALL,
         "compounded; quantstats takes the plain sum of returns",
     ),
-    _path(
+    _seen(
         "longest_win_streak",
         "Most days with a gain in a row",
         "days",
         "most gains in a row; a flat day ends it, an unknown one is left out",
-        "no known day",
         "count",
     ),
-    _path(
+    _seen(
         "longest_loss_streak",
         "Most days with a loss in a row",
         "days",
         "most losses in a row; a flat day ends it, an unknown one is left out",
-        "no known day",
         "count",
     ),
     *(

@@ -13,12 +13,13 @@ from portfolio_lab.engines.sharpe import DEFLATED
 
 _HEAD = f"""# Figures: what each one means
 
-Written by `python -m portfolio_lab.engines.metrics_page`; the figures themselves are declared in `portfolio_lab/engines/`.
+Written by `python -m portfolio_lab.engines.metrics_page`; the figures are declared in `portfolio_lab/engines/`.
 
-All of them are of returns net of cash flows (TWR): a deposit or a withdrawal moves nothing. A flat day is 0, a day without a known
-return is left out. What cannot be known is NaN, never 0 and never infinite: below the minimum, and in the cases that each figure names.
-By default an estimate needs {MINIMUM_DAYS} known days, what is raised to a year {MINIMUM_CAGR_DAYS} elapsed days, and the interval around
-the Sharpe ratio holds {CONFIDENCE:.0%}. *ddof* is what is taken off the count in the divisor of a variance.
+All of them are of returns net of cash flows (TWR): a deposit or a withdrawal moves nothing. A flat day is 0, a day
+without a known return is left out. What cannot be known is NaN, never 0 and never infinite: below the minimum, and in
+the cases that each figure names. By default an estimate needs {MINIMUM_DAYS} known days, what is raised to a year
+{MINIMUM_CAGR_DAYS} elapsed days, and the interval around the Sharpe ratio holds {CONFIDENCE:.0%}. *ddof* is what is
+taken off the count in the divisor of a variance.
 """
 _COLUMNS = ("figure", "unit", "formula", "ddof", "risk-free", "periods", "minimum", "unknown when", "whom it follows")
 
@@ -67,10 +68,10 @@ def _others() -> str:
     return f"""## Day by day
 
 * `engines.rolling.rolling(returns, window, benchmark)`: {of_windows} of every window, as declared above.
-* `engines.drawdown.drawdown(returns)`: the distance below the peak at each day's end. `drawdowns(returns)`: every fall with
-  {of_falls}; one that has not recovered is marked open and has no recovery.
-* `engines.running.RunningFigures`: one day more for many accounts at once. It knows all of the first table but {slow}, which
-  need every return.
+* `engines.drawdown.drawdown(returns)`: the distance below the peak at each day's end. `drawdowns(returns)`: every
+  fall with {of_falls}; one that has not recovered is marked open and has no recovery.
+* `engines.running.RunningFigures`: one day more for many accounts at once. It knows all of the first table but
+  {slow}, which need every return.
 """
 
 
