@@ -1,0 +1,102 @@
+"""The compiled kernel and the running state give the figures of the reference."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from returns_of_chance import ugly_rows
+
+from portfolio_lab.engines.performance import metrics
+from portfolio_lab.engines.running import FIGURES, NEEDS_ALL, RunningFigures
+from portfolio_lab.errors import BadInputError, ReturnsError
+
+ROWS = ugly_rows()
+
+
+def agree(found: pd.DataFrame, expected: pd.DataFrame, tolerance: float) -> None:
+    pd.testing.assert_frame_equal(found.isna(), expected.isna())
+    np.testing.assert_allclose(found.to_numpy(), expected.to_numpy(), rtol=tolerance, atol=tolerance)
+
+
+# ---------------------------------------------------------------- numba
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.05])
+@pytest.mark.parametrize("least", [1, 30])
+def test_kernel_equals_the_reference(rate: float, least: int) -> None:
+    pytest.importorskip("numba")
+    found = metrics(ROWS, 365, rate, minimum_days=least, engine="numba")
+    agree(found, metrics(ROWS, 365, rate, minimum_days=least), 1e-12)
+
+
+def test_kernel_equals_the_reference_on_short_rows() -> None:
+    pytest.importorskip("numba")
+    for days in range(1, 45):
+        short = ROWS[:, 300 : 300 + days]
+        found = metrics(short, minimum_days=1, minimum_cagr_days=0, engine="numba")
+        agree(found, metrics(short, minimum_days=1, minimum_cagr_days=0), 1e-12)
+
+
+def test_kernel_equals_the_reference_on_many_even_rows() -> None:
+    pytest.importorskip("numba")
+    rows = np.random.default_rng(5).standard_t(4, (203, 367)) * 0.02
+    agree(metrics(rows, engine="numba"), metrics(rows), 1e-12)
+
+
+def test_kernel_equals_the_reference_on_a_long_row() -> None:
+    pytest.importorskip("numba")
+    row = np.random.default_rng(6).normal(0, 0.001, (1, 50_000))
+    agree(metrics(row, 525_600, engine="numba"), metrics(row, 525_600), 1e-11)
+
+
+def test_kernel_of_nothing() -> None:
+    pytest.importorskip("numba")
+    assert metrics(np.empty((0, 5)), engine="numba").empty
+    assert metrics(np.empty((2, 0)), engine="numba")["days"].tolist() == [0.0, 0.0]
+
+
+def test_kernel_refuses_what_the_reference_refuses() -> None:
+    pytest.importorskip("numba")
+    for value in (math.inf, -math.inf):
+        with pytest.raises(ReturnsError, match="infinite"):
+            metrics(np.array([[0.1, value, 0.1] * 20]), engine="numba")
+
+
+def test_unknown_engine() -> None:
+    with pytest.raises(BadInputError, match="use 'numpy' or 'numba'"):
+        metrics(ROWS, engine="fortran")  # type: ignore[call-overload]
+
+
+# ---------------------------------------------------------------- day by day
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.05])
+def test_days_added_one_by_one_equal_the_whole(rate: float) -> None:
+    whole = metrics(ROWS, 365, rate, minimum_days=1)[list(FIGURES)]
+    agree(RunningFigures.seeded(ROWS, 365, rate).figures(minimum_days=1), whole, 1e-10)
+
+
+def test_every_day_on_the_way_equals_the_whole_so_far() -> None:
+    running = RunningFigures(len(ROWS))
+    for day in range(40):
+        running.add(ROWS[:, day])
+        whole = metrics(ROWS[:, : day + 1], minimum_days=1, minimum_cagr_days=0)[list(FIGURES)]
+        agree(running.figures(minimum_days=1, minimum_cagr_days=0), whole, 1e-10)
+    assert running.added == 40
+
+
+def test_running_figures_say_what_they_cannot_know() -> None:
+    assert not set(FIGURES) & set(NEEDS_ALL)
+    assert set(FIGURES) | set(NEEDS_ALL) == set(metrics(ROWS[:1]).columns)
+
+
+def test_a_refused_day_leaves_everything_as_it_was() -> None:
+    running = RunningFigures.seeded(ROWS[:3, :50])
+    before = running.figures()
+    for day in ([0.1, 0.2], [0.1, 0.2, math.inf]):
+        with pytest.raises(ReturnsError):
+            running.add(day)
+    pd.testing.assert_frame_equal(running.figures(), before)
