@@ -56,6 +56,11 @@ def copy_store(source: Parts, target: Files, *, progress: Progress = lambda _don
             # A fold superseded it after the listing; its rows stand in another file now.
             if attempt == _TRIES:
                 raise StoreError(f"{source.files.root}: {error.filename or 'a file'} is missing; verify it") from error
+        except OSError as error:
+            raise StoreError(
+                f"cannot copy {source.files.root} to {target.root}: {error.strerror or error}. "
+                "What was copied stays and is whole; run it again to go on."
+            ) from error
         else:
             break
     copied.verification = verify(_parts_at(source, target))

@@ -17,6 +17,8 @@ from portfolio_lab.errors import StoreError
 from portfolio_lab.store.files import Files
 from portfolio_lab.store.records import Commit, Fold, StoredFile, commit_from_bytes, fold_from_bytes
 
+_VERIFY = "`portfolio-lab store verify` tells what is wrong, with --repair it sets it aside."
+
 _SETTLED_NS = 2_000_000_000
 """A folder's time stamp is coarse: one younger than this may hide a later change."""
 
@@ -90,8 +92,15 @@ class Log:
         return f"log/{day}"
 
     def load(self, path: str) -> Commit:
-        """Return the commit at `path`; StoreError when it is damaged."""
-        return commit_from_bytes(self._files.read(path), f"commit record {path}")
+        """Return the commit at `path`; StoreError when it is damaged, or a copy of another one's."""
+        return self._parsed(path, self._files.read(path))
+
+    def _parsed(self, path: str, content: bytes) -> Commit:
+        commit = commit_from_bytes(content, f"commit record {path}")
+        own = self.path(commit.slot, commit.sync_id)
+        if path != own:
+            raise StoreError(f"commit record {path} is a copy of {own}: its rows would count twice. {_VERIFY}")
+        return commit
 
     def days(self) -> list[LogDay]:
         """Return every day, oldest first, as it stands now."""
@@ -123,7 +132,7 @@ class Log:
         unknown = [name for name in names if name not in day.commits]
         paths = [f"{self.folder(day.day)}/{name}" for name in unknown]
         for name, path, content in zip(unknown, paths, self._files.read_many(paths), strict=True):
-            day.commits[name] = commit_from_bytes(content, f"commit record {path}")
+            day.commits[name] = self._parsed(path, content)
         return [day.commits[name] for name in names]
 
     def _refreshed(self, days: list[str]) -> list[LogDay]:
@@ -148,7 +157,10 @@ class Log:
         for name in sorted(names - known.folds.keys()):
             if name.startswith("f-"):
                 path = f"{self.folder(known.day)}/{name}"
-                known.folds[name] = fold_from_bytes(self._files.read(path), f"fold record {path}")
+                fold = fold_from_bytes(self._files.read(path), f"fold record {path}")
+                if (fold.day, fold_name(fold.sequence)) != (known.day, name):
+                    raise StoreError(f"fold record {path} is a copy of number {fold.sequence} of {fold.day}. {_VERIFY}")
+                known.folds[name] = fold
         before, known.names = known.names, names
         try:
             known.live = tuple(self._live(known))

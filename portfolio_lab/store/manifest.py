@@ -21,6 +21,7 @@ from typing import Any
 
 from portfolio_lab.errors import StoreError
 from portfolio_lab.store.files import Files
+from portfolio_lab.store.fold import UNSEALED
 from portfolio_lab.store.log import Log, LogDay
 from portfolio_lab.store.records import StoredFile, instant, record_text
 
@@ -183,7 +184,8 @@ class Chain:
 
 def _is_due(day: LogDay, newest: tuple[Manifest, str] | None) -> bool:
     count = newest[0].links.get(day.day, (0, ()))[0] if newest else 0
-    return len(day.names) != count and not day.uncovered() and all(one.path.startswith(("sealed/", "revisions/")) for one in day.live)
+    is_sealed = not day.uncovered() and not any(one.path.startswith(UNSEALED) for one in day.live)
+    return is_sealed and len(day.names) != count
 
 
 def _pinned(stored: StoredFile) -> PinnedFile:

@@ -23,6 +23,9 @@ _ROW_GROUP = 16_384
 _PAGE_INDEX_FROM = 1_000
 """Rows from which on a page index is worth its bytes."""
 
+_MOST_BYTES_A_ROW = 65_536
+"""No row of ours comes near this: a file that would unpack to more is no file of ours, and is not unpacked."""
+
 _VERSION_KEY = b"portfolio_lab.schema_version"
 _TABLE_KEY = b"portfolio_lab.table"
 
@@ -116,6 +119,17 @@ def _check_metadata(table: Table, reader: pq.ParquetFile, where: str, rows: int)
         raise StoreError(f"{where} is not the file that was committed under this name. Restore it from a backup.")
     if version > table.version:
         raise StoreError(f"{where} has schema version {version}; this portfolio-lab knows {table.version}. Upgrade it.")
+    check_expansion(reader.metadata, where, rows)
+
+
+def check_expansion(metadata: pq.FileMetaData, where: str, rows: int) -> None:
+    """Raise StoreError, before anything is unpacked, when a file holds other rows than recorded or too many bytes."""
+    unpacked = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    if metadata.num_rows != rows or unpacked > (rows + 16) * _MOST_BYTES_A_ROW:
+        raise StoreError(
+            f"{where} would unpack to {unpacked:,} bytes and {metadata.num_rows:,} rows, where {rows:,} rows were "
+            "recorded: it is no file of this store. Restore it from a backup."
+        )
 
 
 def conformed(table: Table, rows: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:

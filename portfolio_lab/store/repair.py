@@ -20,7 +20,7 @@ from portfolio_lab.store.files import Files
 from portfolio_lab.store.ledger import DayRecords, day_records
 from portfolio_lab.store.log import Log, fold_name
 from portfolio_lab.store.manifest import Chain, Manifest, PinnedFile, digest, sequences
-from portfolio_lab.store.parquet import decoded, keys_digest, span
+from portfolio_lab.store.parquet import check_expansion, decoded, keys_digest, span
 from portfolio_lab.store.parts import Parts
 from portfolio_lab.store.records import Fold, StoredFile, record_bytes
 from portfolio_lab.store.verify import QUARANTINE, Damage, content_fault, verify
@@ -48,9 +48,17 @@ def repair(parts: Parts, damages: Sequence[Damage], *, backup: Files | None = No
             says that it is the same.
 
     Raises:
-        OSError: the store cannot be written; what was done until then stays, nothing is lost.
+        StoreError: the store cannot be written; what was done until then stays, nothing is lost.
     """
-    keeper = _Keeper(parts, backup)
+    try:
+        return _mended(parts, damages, _Keeper(parts, backup))
+    except OSError as error:
+        raise StoreError(
+            f"cannot repair the store at {parts.files.root}: {error.strerror or error}. Nothing was lost; repair again."
+        ) from error
+
+
+def _mended(parts: Parts, damages: Sequence[Damage], keeper: _Keeper) -> list[Mended]:
     about_records = [one for one in damages if one.kind in {"record", "doubled", "manifest", "rows"}]
     done = [keeper.mend_record(one) for one in about_records]
     if about_records:
@@ -135,22 +143,24 @@ class _Keeper:
 
     def _users(self, stored: StoredFile) -> list[str]:
         """Return whose rows a damaged file held: as far as it, or a file of the same commit, still tells."""
-        for path in [stored.path, *self._siblings(stored)]:
+        for path, rows in [(stored.path, stored.rows), *self._siblings(stored)]:
             try:
-                content = pa.BufferReader(self.parts.files.read(path))
-                rows = pq.read_table(content, columns=["user"], page_checksum_verification=True)
-            except (OSError, pa.ArrowException, KeyError):
+                content = self.parts.files.read(path)
+                file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+                check_expansion(file.metadata, path, rows)
+                found = file.read(columns=["user"], use_threads=False)
+            except (OSError, pa.ArrowException, StoreError):
                 continue
-            if "user" in rows.column_names:
-                return sorted({str(user) for user in rows.column("user").to_pylist()})
+            if "user" in found.column_names:
+                return sorted({str(user) for user in found.column("user").to_pylist()})
         return []
 
-    def _siblings(self, stored: StoredFile) -> list[str]:
+    def _siblings(self, stored: StoredFile) -> list[tuple[str, int]]:
         for day in day_records(self.parts.files):
             if day.day.day != _day_of(stored):
                 continue
             groups = [one.files for one in day.day.commits.values()] + [one.adds for one in day.day.folds.values()]
-            return [one.path for group in groups if stored in group for one in group if one != stored]
+            return [(one.path, one.rows) for group in groups if stored in group for one in group if one != stored]
         return []
 
     # ------------------------------------------------------------ records

@@ -107,10 +107,20 @@ def thin(store: Store, *, raw_days: int, today: date, apply: bool = False) -> Th
             continue
         changes = list(_changes(store, parts, facts, day))
         if changes:
-            _tell(done, day.day, changes, _replace(parts, day, changes) if apply else None)
+            _tell(done, day.day, changes, _replaced(parts, day, changes) if apply else None)
     if done.days and apply:
         Chain(parts.files, parts.log, parts.clock).lengthen(today)
     return done
+
+
+def _replaced(parts: Parts, day: LogDay, changes: list[_Change]) -> tuple[StoredFile, ...]:
+    try:
+        return _replace(parts, day, changes)
+    except OSError as error:
+        raise StoreError(
+            f"cannot thin {day.day} of {parts.files.root}: {error.strerror or error}. "
+            "That day stays as it was; thin again."
+        ) from error
 
 
 def _is_sealed(day: LogDay) -> bool:
