@@ -49,6 +49,28 @@ class LockHeldError(PortfolioLabError):
     exit_code = 3
 
 
+UNFIT_EXIT_CODES = {
+    "credentials": 5,
+    "not_read_only": 6,
+    "duplicate_account": 7,
+    "place": 8,
+    "silent": 9,
+    "clock": 10,
+    "no_credentials": 11,
+    "bad_shape": 12,
+}
+"""Why an account is unfit, and the exit code of a command that ends with it."""
+
+
+class UnfitAccountError(PortfolioLabError):
+    """An account cannot be read as it is; `code` is one of UNFIT_EXIT_CODES and decides the exit code."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.exit_code = UNFIT_EXIT_CODES[code]
+
+
 # ---------------------------------------------------------------- arithmetic
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -13,7 +14,10 @@ from portfolio_lab.cli.frame import Doors, command, settings_of, vault_passphras
 from portfolio_lab.errors import BadInputError
 
 if TYPE_CHECKING:
-    from portfolio_lab.models.accounts import Credentials
+    from portfolio_lab.cli.asking import Finding
+    from portfolio_lab.enrolment import Enrolled
+    from portfolio_lab.models.accounts import Account, Credentials
+    from portfolio_lab.settings import Settings
 
 CREDENTIALS_LIMIT = 64 * 1024
 
@@ -38,6 +42,7 @@ portfolio-lab accounts add demo binance --label main --base-url http://127.0.0.1
 @click.option("--region", default="", help="Where an OKX account lives: eea or us; leave it out for the main site.")
 @click.option("--base-url", help="One origin in place of the venue's hosts: the demo exchange, a testnet, a proxy.")
 @click.option("--wallets", help="Wallets that must answer, e.g. spot,usd_m. Default: all of the venue.")
+@click.option("--offline", is_flag=True, help="Do not ask the venue: the first cycle will check the account.")
 @click.option(
     "--credentials",
     type=click.File("r", encoding="utf-8"),
@@ -54,10 +59,12 @@ def accounts_add(
     region: str,
     wallets: str | None,
     credentials: IO[str] | None,
+    offline: bool,
 ) -> None:
     """Add an account: its name to lab.toml, its keys to the vault.
 
     VENUE is binance, okx, bybit or kraken. Give a key that may only read; OKX keys have a passphrase too.
+    The venue is asked who the account is before anything is written.
     """
     from portfolio_lab.enrolment import add_account  # noqa: PLC0415
     from portfolio_lab.models.accounts import Account  # noqa: PLC0415
@@ -67,8 +74,81 @@ def accounts_add(
     names = [name.strip() for name in wallets.split(",")] if wallets is not None else []
     account = Account(user, venue, label, base_url, wallets_from(names, venue), region)
     check_account(account)
-    added = add_account(lab, account, _credentials(credentials, venue), vault_passphrase())
+    given = _credentials(credentials, venue)
+    asked = _nobody if offline else partial(_introduce, given)
+    added = add_account(lab, account, given, vault_passphrase(), asked)
     click.echo(f"added {user} {added.name}: {', '.join(added.wallets)}")
+    if offline:
+        click.echo("the venue was not asked: the first cycle will check the key")
+
+
+def _nobody(*_: object) -> None:
+    """Ask nobody."""
+
+
+def _introduce(credentials: Credentials, settings: Settings, account: Account, others: Enrolled) -> None:
+    """Ask the venue who the account is, and show it; UnfitAccountError when it must not join."""
+    from portfolio_lab.cli import asking  # noqa: PLC0415
+    from portfolio_lab.security.redaction import register_credentials  # noqa: PLC0415
+
+    register_credentials(credentials)
+    uids = asking.known_uids(settings)
+    strangers = {one: keys for one, keys in others.items() if one not in uids}
+    found = asking.ask_all(settings, {account: credentials, **strangers})
+    one = found.pop(account)
+    for other, uid in (*uids.items(), *((other, asking.uid_of(there)) for other, there in found.items())):
+        if same := asking.same_account(one, uid, other):
+            raise same
+    if one.trouble is not None:
+        raise one.trouble
+    _show(one)
+
+
+def _show(one: Finding) -> None:
+    from portfolio_lab.cli import asking  # noqa: PLC0415
+
+    if one.introduction is None:
+        return
+    identity = one.introduction.identity
+    master = f", sub-account of {asking.masked(identity.main_uid)}" if identity.main_uid else ""
+    click.echo(f"{one.account.name}: uid {asking.masked(identity.uid)}{master}; the key {asking.rights(identity)}")
+    for wallet, worth in asking.wallet_lines(one.account, one.introduction.totals):
+        click.echo(f"  {wallet:<17} {worth}")
+
+
+@command(
+    "check",
+    into=accounts,
+    examples="""
+portfolio-lab --lab ~/lab accounts check
+portfolio-lab --lab ~/lab accounts check desk
+portfolio-lab --lab ~/lab accounts check desk okx:main
+""",
+)
+@click.argument("user", required=False)
+@click.argument("account", required=False)
+@click.pass_context
+def accounts_check(context: click.Context, user: str | None, account: str | None) -> None:
+    """Ask the venues about all accounts, those of USER, or one ACCOUNT (as venue:label); nothing is written.
+
+    The exit code is 0 when all are well, that of `accounts add` when one kind of trouble was found, 1 for several.
+    """
+    from portfolio_lab.cli import asking  # noqa: PLC0415
+
+    settings = settings_of(context.obj)
+    findings = asking.check(settings, _chosen(settings, user, account), vault_passphrase())
+    for row in asking.table(findings):
+        click.echo(row)
+    codes = {one.trouble.exit_code for one in findings if one.trouble is not None}
+    context.exit(codes.pop() if len(codes) == 1 else min(len(codes), 1))
+
+
+def _chosen(settings: Settings, user: str | None, name: str | None) -> list[Account]:
+    chosen = [one for one in settings.accounts if user in {None, one.user} and name in {None, one.name}]
+    if not chosen:
+        known = ", ".join(f"{one.user} {one.name}" for one in settings.accounts) or "none yet"
+        raise BadInputError(f"there is no such account: the accounts are {known}")
+    return chosen
 
 
 @command("list", into=accounts, examples="portfolio-lab --lab ~/lab accounts list")
