@@ -43,7 +43,7 @@ def rows_of(returns: Returns, periods_per_year: float) -> Rows:
     frame = returns.to_frame() if isinstance(returns, pd.Series) else returns
     ordered = _ordered(frame, periods_per_year)
     dates = ordered.index if isinstance(ordered.index, pd.DatetimeIndex) else None
-    return Rows(_numbers(ordered.to_numpy(dtype=object if _is_mixed(ordered) else "float64").T), frame.columns, dates)
+    return Rows(_numbers(ordered), frame.columns, dates)
 
 
 def day_rate(annual: float, periods_per_year: float) -> float:
@@ -55,10 +55,6 @@ def day_rate(annual: float, periods_per_year: float) -> float:
     if not (np.isfinite(annual) and annual > -1):
         raise ReturnsError(f"a risk-free rate of {annual}: give a fraction a year above -1, such as 0.04")
     return float((1.0 + annual) ** (1.0 / periods_per_year) - 1.0)
-
-
-def _is_mixed(frame: pd.DataFrame) -> bool:
-    return any(kind == "object" for kind in frame.dtypes)
 
 
 def _ordered(frame: pd.DataFrame, periods_per_year: float) -> pd.DataFrame:
@@ -78,9 +74,10 @@ def _ordered(frame: pd.DataFrame, periods_per_year: float) -> pd.DataFrame:
     return ordered.asfreq("D") if on_days and len(ordered) else ordered
 
 
-def _numbers(values: np.ndarray) -> np.ndarray:
+def _numbers(values: np.ndarray | pd.DataFrame) -> np.ndarray:
     try:
-        return np.ascontiguousarray(values, dtype="float64")
+        rows = values.to_numpy(dtype="float64", na_value=np.nan).T if isinstance(values, pd.DataFrame) else values
+        return np.ascontiguousarray(rows, dtype="float64")
     except (TypeError, ValueError) as error:
         raise ReturnsError("a return is no number: give fractions, NaN where unknown") from error
 

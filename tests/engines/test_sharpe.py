@@ -50,15 +50,15 @@ def test_the_interval_holds_the_true_ratio_as_often_as_it_says() -> None:
 def test_figures_and_functions_agree() -> None:
     returns = pd.Series(np.random.default_rng(2).standard_t(5, 300) * 0.01)
     found = metrics(returns)
-    chance = probabilistic_sharpe(
-        found["sharpe"] / math.sqrt(365), 300, skew=found["skew"], kurtosis=found["kurtosis"]
-    )
+    chance = probabilistic_sharpe(found["sharpe"] / math.sqrt(365), 300, skew=found["skew"], kurtosis=found["kurtosis"])
     assert found["probabilistic_sharpe"] == pytest.approx(float(chance), rel=1e-14)
     assert found["sharpe_low"] < found["sharpe"] < found["sharpe_high"]
 
 
 def test_normal_share() -> None:
-    assert normal_share(np.array([0.0, 1.959963984540054, math.nan])) == pytest.approx([0.5, 0.975, math.nan], nan_ok=True)
+    assert normal_share(np.array([0.0, 1.959963984540054, math.nan])) == pytest.approx(
+        [0.5, 0.975, math.nan], nan_ok=True
+    )
 
 
 @pytest.mark.parametrize(("trials", "variance"), [(1, 0.1), (0, 0.1), (10, -0.1), (10, math.nan)])
