@@ -19,6 +19,8 @@ class _Commit(Protocol):
     def sync_id(self) -> str: ...
     @property
     def slot(self) -> datetime: ...
+    @property
+    def known_at(self) -> datetime: ...
 
 
 class Facts(Protocol):
@@ -34,9 +36,59 @@ class Facts(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         columns: Iterable[str] | None = None,
+        known: datetime | None = None,
     ) -> pa.Table: ...
 
-    def sql(self, query: str, parameters: list[object] | None = None) -> pd.DataFrame: ...  # noqa: D102 - the same
+    def revisions(  # noqa: D102 - the same
+        self,
+        table: str,
+        *,
+        users: Iterable[str] | str | None = None,
+        known: datetime | None = None,
+    ) -> pa.Table: ...
+
+    def sql(  # noqa: D102 - the same
+        self, query: str, parameters: list[object] | None = None, *, known: datetime | None = None
+    ) -> pd.DataFrame: ...
+
+
+class AsKnown:
+    """A store as it was known at an instant: what was committed later is not there."""
+
+    def __init__(self, store: Facts, known: datetime) -> None:
+        self._store = store
+        self._known = known
+
+    def _then(self, known: datetime | None) -> datetime:
+        return self._known if known is None else min(known, self._known)
+
+    def commits(self) -> Iterable[_Commit]:
+        """Return the commits that were made by then."""
+        return [commit for commit in self._store.commits() if commit.known_at <= self._known]
+
+    def read(
+        self,
+        table: str,
+        *,
+        users: Iterable[str] | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        columns: Iterable[str] | None = None,
+        known: datetime | None = None,
+    ) -> pa.Table:
+        """Return what `Store.read` returned then."""
+        then = self._then(known)
+        return self._store.read(table, users=users, since=since, until=until, columns=columns, known=then)
+
+    def revisions(
+        self, table: str, *, users: Iterable[str] | str | None = None, known: datetime | None = None
+    ) -> pa.Table:
+        """Return every row that had been committed by then."""
+        return self._store.revisions(table, users=users, known=self._then(known))
+
+    def sql(self, query: str, parameters: list[object] | None = None, *, known: datetime | None = None) -> pd.DataFrame:
+        """Return the answer of then."""
+        return self._store.sql(query, parameters, known=self._then(known))
 
 
 class Archive:
@@ -47,7 +99,7 @@ class Archive:
     """
 
     def __init__(self, store: Facts) -> None:
-        self._store = store
+        self.store = store
         self._seen: frozenset[tuple[str, datetime]] = frozenset()
         self._newest: datetime | None = None
         self._results: dict[Hashable, object] = {}
@@ -55,7 +107,7 @@ class Archive:
 
     def refresh(self) -> None:
         """Forget what a new commit may have changed. Costs one look at the log."""
-        found = list(self._store.commits())
+        found = list(self.store.commits())
         if len(found) == len(self._seen):  # commits are only ever added
             return
         commits = {(commit.sync_id, commit.slot) for commit in found}
@@ -83,7 +135,7 @@ class Archive:
     ) -> pd.DataFrame:
         """Return committed rows as a frame: amounts float64, instants UTC, dates as `date`."""
         users = None if user is None else [user]
-        found = self._store.read(table, users=users, since=since, until=until, columns=columns)
+        found = self.store.read(table, users=users, since=since, until=until, columns=columns)
         return frame_from(found)
 
     def at_slot(self, table: str, user: str | None, slot: datetime) -> pd.DataFrame:
@@ -122,7 +174,7 @@ class Archive:
 
     def sql(self, query: str) -> pd.DataFrame:
         """Return the answer to one SELECT."""
-        return self._store.sql(query)
+        return self.store.sql(query)
 
 
 def frame_from(rows: pa.Table) -> pd.DataFrame:

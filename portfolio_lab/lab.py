@@ -22,11 +22,13 @@ from portfolio_lab.engines.allocation import weights
 from portfolio_lab.engines.performance import metrics
 from portfolio_lab.engines.trades import Trades
 from portfolio_lab.errors import BadInputError
+from portfolio_lab.hindsight import Hindsight
 from portfolio_lab.models.tables import TABLES
 from portfolio_lab.scopes import Scope, account_member, desk_member, user_member
 from portfolio_lab.settings import Settings, load_settings
 from portfolio_lab.store import Store
-from portfolio_lab.timelines import Instant, between, bound, daily_prices, extremes, instant
+from portfolio_lab.stored import StoredTables
+from portfolio_lab.timelines import Instant, between, daily_prices, extremes, instant
 from portfolio_lab.trading import user_trades
 
 _SNAPSHOT_COLUMNS = ("user", "slot", "at", "interval_seconds", "grade", "currency", "equity")
@@ -48,7 +50,7 @@ def open_lab(path: Path | str | None = None) -> Lab:
     return Lab(Store.open(settings.store_path), settings)
 
 
-class Lab:
+class Lab(Hindsight, StoredTables):
     """One lab: its users' holdings, equity, returns and risk as frames.
 
     Every method that takes a user raises BadInputError for one that is not there, and names
@@ -271,15 +273,6 @@ class Lab:
         """
         self._check(user)
         return self._flows(user).drop(columns=["user", "currency"]).sort_values("at", ignore_index=True)
-
-    def facts(self, table: str, user: str, since: Instant = None, until: Instant = None) -> pd.DataFrame:
-        """Rows of any table in `portfolio_lab.models.tables` as stored, in [since, until): fills, income ..."""
-        self._check(user)
-        return self._archive.rows(table, user=user, since=bound(since), until=bound(until))
-
-    def sql(self, query: str) -> pd.DataFrame:
-        """Answer to one SELECT in DuckDB's SQL over the stored tables (`portfolio_lab.models.tables`)."""
-        return self._archive.sql(query)
 
     # ------------------------------------------------------------ inside
 

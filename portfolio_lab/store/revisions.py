@@ -79,6 +79,14 @@ def split(table: Table, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     return ordered.filter(is_last), ordered.filter(pc.invert(is_last))
 
 
+def told_again(table: Table, rows: pa.Table) -> pa.Table:
+    """Return the rows of the keys that have more than one row, by key and then by commit."""
+    ordered = in_order(rows, [*table.key, COMMITTED_AT.name])
+    ends = _ends_key(ordered, table.key)
+    begins = np.concatenate([np.ones(min(len(ends), 1), dtype=bool), ends[:-1]])
+    return ordered.filter(pa.array(~(begins & ends)))
+
+
 def _is_sorted(rows: pa.Table, names: Sequence[str]) -> bool:
     undecided = np.ones(max(rows.num_rows - 1, 0), dtype=bool)
     for name in names:
