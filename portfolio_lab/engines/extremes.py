@@ -32,6 +32,7 @@ def _ends(growth: np.ndarray, known: np.ndarray, labels: np.ndarray) -> tuple[np
     starts = np.flatnonzero(np.diff(labels, prepend=labels[0] - 1))
     with np.errstate(all="ignore"):
         linked = np.multiply.reduceat(growth, starts, axis=1) - 1.0
+    linked[~np.isfinite(linked)] = np.nan
     linked[(growth < 0).any(axis=1)] = np.nan  # an index through zero has no meaning
     linked[~np.logical_or.reduceat(known, starts, axis=1)] = np.nan
     return np.fmax.reduce(linked, axis=1), np.fmin.reduce(linked, axis=1)

@@ -173,7 +173,7 @@ def _confidence(found: Figures, sums: Sums, periods: float) -> Figures:
 
 def _hide(found: Figures, sums: Sums, minimum_days: int, minimum_periods: float) -> None:
     """Make unknown what is too little, and whatever has no known day at all or an index through zero."""
-    none, through_zero = sums.days < 1, sums.worst < -1.0
+    none, through_zero = sums.days < 1, (sums.worst < -1.0) | ~np.isfinite(sums.wealth)
     few = sums.days < minimum_days
     short = ~(sums.elapsed >= minimum_periods - ROUNDING)
     for name, values in found.items():
