@@ -82,6 +82,7 @@ class StrictDisk(Disk):
     """The file system as POSIX promises it and no better. `moments` holds the state after every step."""
 
     def __init__(self, root: Path, names: Names | None = None) -> None:
+        self.root = root
         self.acknowledged: list[str] = []
         self.moments: list[Moment] = []
         self._next = itertools.count()
@@ -176,6 +177,10 @@ class StrictDisk(Disk):
             names.pop(path, None)
         else:
             names[path] = node
+
+    def everything(self) -> Names:
+        """All that is there below the root now, as it would be after an orderly end."""
+        return {path: self._nodes[node].content for path, node in self._names.items() if path.is_relative_to(self.root)}
 
     def step(self) -> None:
         """Remember this moment."""

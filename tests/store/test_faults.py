@@ -1,16 +1,12 @@
-"""What the store promises when disks, processes and power fail."""
+"""What the store promises when the disk refuses, and when what is on it was damaged."""
 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
-import random
 import shutil
-import signal
-import subprocess
 import sys
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,64 +17,67 @@ import pytest
 from portfolio_lab.errors import PortfolioLabError, StoreError
 from portfolio_lab.store import Disk, DiskFiles, Store
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from strict_disk import Names, StrictDisk
+
 SLOT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
-WRITER = Path(__file__).with_name("writer.py")
+ROOT = Path("/lab/store")
+AFTER = date(2026, 11, 22)
+AT_ONCE = timedelta(0)
+FAULTS = (errno.ENOSPC, errno.EIO)
+MOMENTS = ("before", "half", "after")
 Check = Callable[[Store, Iterable[str]], set[str]]
 
 
 class FailingDisk(Disk):
     """Fails its N-th call: before it does anything, half-way through a write, or after all was done."""
 
-    def __init__(self, fails_at: int, number: int, moment: str) -> None:
+    def __init__(self, fails_at: int, number: int, moment: str, disk: Disk | None = None) -> None:
         self.calls = 0
         self.fails_at = fails_at
         self.number = number
         self.moment = moment
+        self.disk = disk or Disk()
 
     def _call(self, name: str, *given: object) -> object:
         self.calls += 1
         failing = self.calls == self.fails_at
         if failing and self.moment == "half" and name == "write":
             path, content = given
-            path.write_bytes(content[: len(content) // 2])
+            self.disk.write(path, content[: len(content) // 2])
         if failing and self.moment == "after":
-            getattr(super(), name)(*given)
+            getattr(self.disk, name)(*given)
         if failing:
             raise OSError(self.number, os.strerror(self.number))
-        return getattr(super(), name)(*given)
+        return getattr(self.disk, name)(*given)
 
 
 def _failing(name: str) -> Callable[..., object]:
     return lambda self, *given: self._call(name, *given)
 
 
-for _name in (
-    "write",
-    "rename",
-    "link",
-    "sync_folder",
-    "make_folder",
-    "remove",
-    "read",
-    "names",
-    "stat",
-    "is_folder",
-):
+CALLS = ("write", "rename", "link", "sync_folder", "make_folder", "remove", "read", "names", "stat", "is_folder")
+for _name in CALLS:
     setattr(FailingDisk, _name, _failing(_name))
 
 
-@pytest.mark.parametrize("moment", ["before", "half", "after"])
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_no_call_of_the_disk_is_left_out() -> None:
+    assert {name for name in vars(Disk) if not name.startswith("_")} == set(CALLS)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("number", FAULTS)
 def test_whichever_call_fails_nothing_is_lost_or_torn(
-    tmp_path: Path, rows: ModuleType, check_whole: Check, number: int, moment: str
+    rows: ModuleType, check_whole: Check, number: int, moment: str
 ) -> None:
     fails_at, failures = 0, 0
     while True:
         fails_at += 1
-        root = tmp_path / str(fails_at)
-        Store.create(root).commit(rows.cycle(SLOT, "first"), slot=SLOT, writer="w", sync_id="first")
-        disk = FailingDisk(fails_at, number, moment)
-        store = Store(root, files=DiskFiles(root, disk))
+        whole = DiskFiles(ROOT, StrictDisk(ROOT))
+        Store.create(ROOT, files=whole).commit(rows.cycle(SLOT, "first"), slot=SLOT, writer="w", sync_id="first")
+        disk = FailingDisk(fails_at, number, moment, whole._disk)
+        store = Store(ROOT, files=DiskFiles(ROOT, disk))
         acknowledged = ["first"]
         try:
             store.commit(rows.cycle(SLOT, "second"), slot=SLOT, writer="w", sync_id="second")
@@ -88,14 +87,51 @@ def test_whichever_call_fails_nothing_is_lost_or_torn(
             failures += 1
         if disk.calls < fails_at:
             break  # every call of a commit had its turn
-        seen = check_whole(Store.open(root), acknowledged)
+        seen = check_whole(Store.open(ROOT, files=whole), acknowledged)
         assert check_whole(store, acknowledged) == seen
         # The same process goes on, and so does the same cycle.
         again = store.commit(rows.cycle(SLOT, "second"), slot=SLOT, writer="w", sync_id="second")
         assert again.is_new == ("second" not in seen)
-        assert check_whole(Store.open(root), ["first", "second"]) == {"first", "second"}
-        shutil.rmtree(root)
+        assert check_whole(Store.open(ROOT, files=whole), ["first", "second"]) == {"first", "second"}
     assert failures > 15
+
+
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        (errno.ENOSPC, "half"),
+        *(pytest.param(*pair, marks=pytest.mark.long) for pair in itertools.product(FAULTS, MOMENTS)),
+    ],
+)
+def test_whichever_call_of_a_fold_fails_nothing_is_lost(
+    rows: ModuleType, check_whole: Check, number: int, moment: str
+) -> None:
+    names, fails_at, failures = ["user-0", "user-1"], 0, 0
+    laid = two_cycles(rows, names)
+    while True:
+        fails_at += 1
+        whole = DiskFiles(ROOT, StrictDisk(ROOT, laid))
+        disk = FailingDisk(fails_at, number, moment, whole._disk)
+        folding = Store(ROOT, files=DiskFiles(ROOT, disk))
+        try:
+            folding.fold(today=AFTER, grace=AT_ONCE)
+        except StoreError:
+            failures += 1
+        if disk.calls < fails_at:
+            break
+        assert check_whole(Store.open(ROOT, files=whole), names) == set(names)
+        folding.fold(today=AFTER, grace=AT_ONCE)
+        assert check_whole(folding, names) == set(names)
+    assert failures > 20
+
+
+def two_cycles(rows: ModuleType, names: list[str]) -> Names:
+    disk = StrictDisk(ROOT)
+    store = Store.create(ROOT, files=DiskFiles(ROOT, disk))
+    for order, name in enumerate(names):
+        slot = rows.slot_of(order)
+        store.commit(rows.cycle(slot, name), slot=slot, writer="w", sync_id=name)
+    return disk.everything()
 
 
 def test_a_failed_commit_leaves_no_file_behind(tmp_path: Path, rows: ModuleType) -> None:
@@ -108,237 +144,7 @@ def test_a_failed_commit_leaves_no_file_behind(tmp_path: Path, rows: ModuleType)
         assert [path for path in root.rglob("*") if path.is_file()] == [root / "store.json"]
 
 
-# ---------------------------------------------------------------- power cuts
-
-
-class RecordingDisk(Disk):
-    """Keeps every change in order, so that a power cut after any of them can be played."""
-
-    def __init__(self) -> None:
-        self.steps: list[tuple[object, ...]] = []
-
-    def write(self, path: Path, content: bytes) -> None:
-        super().write(path, content)
-        self.steps.append(("write", path, content))
-
-    def rename(self, source: Path, target: Path) -> None:
-        super().rename(source, target)
-        self.steps.append(("rename", source, target))
-
-    def link(self, source: Path, target: Path) -> None:
-        super().link(source, target)
-        self.steps.append(("link", source, target))
-
-    def sync_folder(self, path: Path) -> None:
-        super().sync_folder(path)
-        self.steps.append(("sync", path))
-
-    def make_folder(self, path: Path) -> None:
-        if not path.exists():
-            self.steps.append(("folder", path))
-        super().make_folder(path)
-
-    def remove(self, path: Path) -> None:
-        super().remove(path)
-        self.steps.append(("remove", path))
-
-
-def name_changes(step: tuple[object, ...]) -> list[tuple[Path, Path | None]]:
-    """The (name, name whose content it takes) pairs that a step changes; None takes the name away."""
-    match step:
-        case ("write" | "folder", Path() as path, *_):
-            return [(path, path)]
-        case ("rename", Path() as source, Path() as target):
-            return [(target, source), (source, None)]
-        case ("link", Path() as source, Path() as target):
-            return [(target, source)]
-        case ("remove", Path() as path):
-            return [(path, None)]
-    return []
-
-
-def names_after_power_cut(steps: list[tuple[object, ...]], chance: random.Random) -> dict[Path, bytes | None]:
-    """The names that are there afterwards, with their content (None for a folder).
-
-    A name's change is sure to survive only once its folder was synced. Of the others any may
-    have reached the disk and any may not, each for itself, in any order.
-    """
-    content: dict[Path, bytes | None] = {}
-    durable: dict[Path, Path] = {}  # a name, and the first name of what it stands for
-    origin: dict[Path, Path] = {}
-    pending: list[tuple[Path, Path | None]] = []
-
-    def settle(changes: list[tuple[Path, Path | None]]) -> None:
-        for path, source in changes:
-            pending.remove((path, source))
-            if source is None:
-                durable.pop(path, None)
-            else:
-                durable[path] = origin[source]
-
-    for step in steps:
-        if step[0] == "sync":
-            settle([change for change in pending if change[0].parent == step[1]])
-            continue
-        if step[0] in {"write", "folder"}:
-            content[step[1]] = step[2] if step[0] == "write" else None
-            origin[step[1]] = step[1]
-        for path, source in name_changes(step):
-            if source is not None:
-                origin[path] = origin[source]
-            pending.append((path, source))
-    settle([change for change in pending if chance.random() < 0.5])
-    return {path: content[first] for path, first in durable.items()}
-
-
-def laid_out(names: dict[Path, bytes | None], root: Path, target: Path) -> Path:
-    """The names below `root` as real files below `target`; what lost its folder is lost."""
-    target.mkdir()
-    for path in sorted(names, key=lambda path: len(path.parts)):
-        place = target / path.relative_to(root)
-        if not place.parent.exists():
-            continue
-        value = names[path]
-        if value is None:
-            place.mkdir(exist_ok=True)
-        else:
-            place.write_bytes(value)
-    return target
-
-
-def test_no_power_cut_loses_or_tears_what_was_acknowledged(
-    tmp_path: Path, rows: ModuleType, check_whole: Check
-) -> None:
-    root, files = tmp_path / "store", RecordingDisk()
-    Store.create(root)
-    files.steps.append(("write", root / "store.json", (root / "store.json").read_bytes()))
-    files.steps.append(("sync", root))
-    acknowledged_at = []
-    for number in (29, 30):  # the second is the first of a new day: new folders all the way up
-        slot, name = rows.slot_of(number), f"user-{number}"
-        Store(root, files=DiskFiles(root, files)).commit(rows.cycle(slot, name), slot=slot, writer="w", sync_id=name)
-        acknowledged_at.append((len(files.steps), name))
-    chance = random.Random(7)
-    for cut in range(2, len(files.steps) + 1):
-        for trial in range(3):
-            after = laid_out(names_after_power_cut(files.steps[:cut], chance), root, tmp_path / f"{cut}-{trial}")
-            acknowledged = [name for step, name in acknowledged_at if step <= cut]
-            check_whole(Store.open(after), acknowledged)
-            shutil.rmtree(after)
-
-
-def test_no_power_cut_during_a_fold_loses_a_row(tmp_path: Path, rows: ModuleType, check_whole: Check) -> None:
-    root, files = tmp_path / "store", RecordingDisk()
-    Store.create(root)
-    files.steps.append(("write", root / "store.json", (root / "store.json").read_bytes()))
-    files.steps.append(("sync", root))
-    store, names = Store(root, files=DiskFiles(root, files)), ["user-1", "user-2"]
-    for number, name in enumerate(names):
-        store.commit(rows.cycle(rows.slot_of(number), name), slot=rows.slot_of(number), writer="w", sync_id=name)
-    begun = len(files.steps)
-    store.fold(grace=timedelta(0), today=date(2026, 11, 22))
-    store.fold(grace=timedelta(0), today=date(2026, 11, 22))
-    assert [step[0] for step in files.steps].count("remove") > 6
-    chance = random.Random(8)
-    for cut in range(begun, len(files.steps) + 1):
-        for trial in range(3):
-            after = laid_out(names_after_power_cut(files.steps[:cut], chance), root, tmp_path / f"{cut}-{trial}")
-            assert check_whole(Store.open(after), names) == set(names)
-            shutil.rmtree(after)
-
-
-def test_the_power_cut_model_itself_loses_what_is_not_synced(tmp_path: Path, rows: ModuleType) -> None:
-    root, files = tmp_path / "store", RecordingDisk()
-    Store.create(root)
-    files.steps.append(("write", root / "store.json", (root / "store.json").read_bytes()))
-    files.steps.append(("sync", root))
-    Store(root, files=DiskFiles(root, files)).commit(rows.cycle(SLOT, "anna"), slot=SLOT, writer="w", sync_id="anna")
-    careless = [step for step in files.steps if step[0] != "sync" or step[1] == root]
-    lost = 0
-    for seed in range(20):
-        after = laid_out(names_after_power_cut(careless, random.Random(seed)), root, tmp_path / str(seed))
-        try:
-            lost += Store.open(after).read("balances").num_rows != 3
-        except StoreError:
-            lost += 1
-    assert lost > 10
-
-
-# ---------------------------------------------------------------- processes
-
-
-def started(store: Store, name: str, first: int, count: int) -> subprocess.Popen[str]:
-    command = [sys.executable, str(WRITER), str(store.root), name, str(first), str(count)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
-def test_four_writers_at_once_need_no_lock(store: Store, rows: ModuleType, check_whole: Check) -> None:
-    writers = [started(store, f"writer{number}", 0, 10) for number in range(4)]
-    while any(writer.poll() is None for writer in writers):
-        for table, count in rows.ROWS.items():  # a reader meanwhile sees whole cycles only
-            assert set(Counter(store.read(table)["user"].to_pylist()).values()) <= {count}
-        time.sleep(0.05)
-    printed = [line for writer in writers for line in writer.communicate()[0].split()]
-    assert len(printed) == 40
-    assert check_whole(store, printed) == set(printed)
-
-
-def test_the_same_cycles_from_four_writers_are_stored_once(store: Store, check_whole: Check) -> None:
-    writers = [started(store, "same", 0, 10) for _ in range(4)]
-    printed = [writer.communicate()[0].split() for writer in writers]
-    assert all(len(lines) == 10 for lines in printed)
-    assert len(check_whole(store, printed[0])) == 10
-
-
-def killed_again_and_again(store: Store, check_whole: Check, kills: int, seed: int) -> None:
-    chance, acknowledged = random.Random(seed), set[str]()
-    for kill in range(kills):
-        writer = started(store, f"life{kill}", kill, 1000)
-        assert writer.stdout is not None
-        acknowledged.add(writer.stdout.readline().strip())  # it has begun
-        time.sleep(chance.uniform(0, 0.08))
-        writer.send_signal(signal.SIGKILL)
-        acknowledged |= set(writer.communicate()[0].split("\n")[:-1])
-        check_whole(Store.open(store.root), acknowledged - {""})
-    assert len(acknowledged) > kills
-
-
-def test_kill_at_any_moment_loses_nothing(store: Store, check_whole: Check) -> None:
-    killed_again_and_again(store, check_whole, kills=20, seed=11)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(1200)
-def test_kill_at_any_moment_loses_nothing_for_long(store: Store, check_whole: Check) -> None:
-    killed_again_and_again(store, check_whole, kills=200, seed=12)
-
-
 # ---------------------------------------------------------------- damage
-
-
-def read_everything(root: Path) -> None:
-    store = Store.open(root)
-    for table in ("portfolio_snapshots", "balances", "users_portfolio_state"):
-        store.read(table)
-
-
-def test_every_flipped_bit_is_found(store: Store, rows: ModuleType) -> None:
-    store.commit(rows.cycle(SLOT, "anna"), slot=SLOT, writer="w", sync_id="one")
-    read_everything(store.root)
-    chance = random.Random(3)
-    for path in [
-        path for path in store.root.rglob("*") if path.suffix in {".parquet", ".json"} and path.name != "store.json"
-    ]:
-        whole = path.read_bytes()
-        for _ in range(60):
-            place = chance.randrange(len(whole))
-            broken = bytearray(whole)
-            broken[place] ^= 1 << chance.randrange(8)
-            path.write_bytes(broken)
-            with pytest.raises(StoreError, match=r"(?s)is damaged.*Restore it from a backup"):
-                read_everything(store.root)
-        path.write_bytes(whole)
-    read_everything(store.root)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"user,slot\nanna,1\n"])

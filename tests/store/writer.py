@@ -1,13 +1,16 @@
 """Commits small cycles until it is done or killed, and prints each id that was acknowledged.
 
-Run as `python writer.py STORE NAME FIRST COUNT`. Every cycle holds one snapshot, three balances
+Run as `python writer.py STORE NAME FIRST COUNT [FOLD_EVERY]`; with FOLD_EVERY it folds and sweeps after so many
+commits. `python writer.py lives` reads such words from its input, a line a life, and lives each in a process of
+its own that has not to import anything. Every cycle holds one snapshot, three balances
 and one state of one user, who is named after the sync id: so a torn cycle can be told.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -50,13 +53,29 @@ def slot_of(number: int) -> datetime:
     return START + timedelta(minutes=number)
 
 
-def main(root: str, name: str, first: str, count: str) -> None:
-    store = Store.open(root)
+def main(root: str, name: str, first: str, count: str, fold_every: str = "0") -> None:
+    store, every = Store.open(root), int(fold_every)
     for number in range(int(first), int(first) + int(count)):
         sync_id = f"{name}-{number}"
         store.commit(cycle(slot_of(number), sync_id), slot=slot_of(number), writer=name, sync_id=sync_id)
         print(sync_id, flush=True)
+        if every and number % every == every - 1:
+            store.fold(today=date(2027, 1, 1), grace=timedelta(0))
+
+
+def lives() -> None:
+    for line in sys.stdin:
+        process = os.fork()
+        if not process:
+            main(*line.split())
+            os._exit(0)
+        print(f"born {process}", flush=True)
+        os.waitpid(process, 0)
+        print("gone", flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1:] == ["lives"]:
+        lives()
+    else:
+        main(*sys.argv[1:])
