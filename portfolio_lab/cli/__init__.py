@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portfolio_lab.cli import accounts, cycles, demos, lay, store, views
+from portfolio_lab.cli import accounts, cycles, demos, lay, status, store, views
 from portfolio_lab.cli.frame import Doors, clean
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ for _door in (
     cycles.sync,
     cycles.schedule,
     cycles.alerts,
+    status.status,
     store.store,
     views.dashboard,
     views.tearsheet,

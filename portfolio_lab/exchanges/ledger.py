@@ -16,7 +16,7 @@ import re
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,7 @@ LOCK_PATIENCE = 0.5
 """Seconds that a lock is waited for; a process that was stopped while it held it must not stop the others."""
 
 _PAUSE = 0.0005
+_LOOKS = 3
 _LARGEST = 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -96,6 +97,17 @@ class Ledger:
             self._write()
         finally:
             self._unlock()
+
+    def seen(self) -> State | None:
+        """Return the state as it is now, None where none can be read; takes no lock and writes nothing."""
+        if self._path is None:
+            return self._state
+        for _ in range(_LOOKS):
+            # A writer may be at it: half of one state and half of another do not decode.
+            with suppress(OSError, ValueError, msgspec.MsgspecError):
+                return _decoded(self._path.read_bytes())
+            time.sleep(_PAUSE)
+        return None
 
     def close(self) -> None:
         """Let go of the file."""
