@@ -30,6 +30,7 @@ from portfolio_lab.store.reading import Reader
 from portfolio_lab.store.records import Fold, StoredFile
 from portfolio_lab.store.revisions import FOLDER as REVISIONS
 from portfolio_lab.store.revisions import in_order, split, stamped
+from portfolio_lab.store.versions import tell_schemas
 
 GRACE = timedelta(minutes=10)
 ORPHAN_AGE = timedelta(hours=24)
@@ -160,7 +161,10 @@ class Folding:
             raise
         if not won:
             self.committer.discard(adds)
-        return fold if won else None
+            return None
+        if step.seals:
+            tell_schemas(self.files, [self.tables[name] for name in sorted({one.table for one in adds})])
+        return fold
 
     def _written(self, day: str, sequence: int, inputs: list[StoredFile], *, seals: bool) -> Iterator[StoredFile]:
         table = self.tables[inputs[0].table]
@@ -185,9 +189,16 @@ class Folding:
             raise StoreError(f"folding {_days_of(inputs)} was given up: {fault}")
         return stored
 
-    def sweep(self, now: datetime, *, grace: timedelta = GRACE, orphan_age: timedelta = ORPHAN_AGE) -> int:
-        """Delete superseded and forgotten files, and return how many there were."""
-        return sum(self._sweep_day(day, now, grace, orphan_age) for day in self.log.days())
+    def sweep(
+        self, now: datetime, *, grace: timedelta = GRACE, orphan_age: timedelta = ORPHAN_AGE, is_whole: bool = True
+    ) -> int:
+        """Delete superseded and forgotten files, and return how many there were.
+
+        Unless it `is_whole`, days are passed over that nobody has folded for two days: looking
+        into all folders of many years would take longer than a cycle has.
+        """
+        days = (day for day in self.log.days() if is_whole or _is_fresh(day, now))
+        return sum(self._sweep_day(day, now, grace, orphan_age) for day in days)
 
     def _sweep_day(self, day: LogDay, now: datetime, grace: timedelta, orphan_age: timedelta) -> int:
         ripe = {path for fold in day.folds.values() if now - fold.known_at >= grace for path in fold.removes}
@@ -210,6 +221,10 @@ class Folding:
             return self.files.modified_ns(path) < limit.timestamp() * 1e9
         except FileNotFoundError:
             return False
+
+
+def _is_fresh(day: LogDay, now: datetime) -> bool:
+    return bool(day.uncovered()) or any(now - fold.known_at < 2 * ORPHAN_AGE for fold in day.folds.values())
 
 
 def folded_rows(table: Table, inputs: list[StoredFile], parts: list[pa.Table]) -> pa.Table:

@@ -101,6 +101,7 @@ def decoded(
         reader = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         _check_metadata(table, reader, where, rows)
         present = set(reader.schema_arrow.names)
+        _check_nothing_removed(table, present, where)
         stored = [name for name in (columns or [*table.schema.names, COMMITTED_AT.name]) if name in present]
         if filters is None:
             return conformed(table, reader.read(columns=stored, use_threads=False), columns)
@@ -132,6 +133,20 @@ def check_expansion(metadata: pq.FileMetaData, where: str, rows: int) -> None:
         )
 
 
+_MIGRATION = (
+    "Columns are neither removed nor retyped in place: to migrate, keep the column as it is in models.tables, "
+    "add one with a new name at the end, raise the version, and commit the values there"
+)
+
+
+def _check_nothing_removed(table: Table, present: set[str], where: str) -> None:
+    unknown = sorted(present - {*table.schema.names, COMMITTED_AT.name})
+    if unknown:
+        raise StoreError(
+            f"{where} holds column {unknown[0]!r}, which {table.name} (version {table.version}) lacks. {_MIGRATION}."
+        )
+
+
 def conformed(table: Table, rows: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:
     """Return `rows` with the fields of the schema; what an older file lacks is null."""
     wanted = [table.schema.field(name) for name in (columns or table.schema.names) if name != COMMITTED_AT.name]
@@ -144,7 +159,9 @@ def conformed(table: Table, rows: pa.Table, columns: Sequence[str] | None = None
     ]
     for column, values in zip(fields, arrays, strict=True):
         if values.type != column.type:
-            raise StoreError(f"{table.name}: stored column {column.name!r} is {values.type}, not {column.type}")
+            raise StoreError(
+                f"{table.name}: stored column {column.name!r} is {values.type}, not {column.type}. {_MIGRATION}."
+            )
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 

@@ -19,10 +19,12 @@ from portfolio_lab.store.fold import GRACE, Folding
 from portfolio_lab.store.log import Log
 from portfolio_lab.store.manifest import Chain
 from portfolio_lab.store.parts import Parts
+from portfolio_lab.store.quarantine import check_known
 from portfolio_lab.store.query import Source, answer
 from portfolio_lab.store.reading import Reader, asked
 from portfolio_lab.store.records import Commit, Fold
 from portfolio_lab.store.sources import source_of
+from portfolio_lab.store.versions import refuse_newer
 
 STORE_FORMAT = 1
 _MARKER = "store.json"
@@ -55,6 +57,7 @@ class Store:
         self._log = Log(self._files)
         self._reader = Reader(self._files, self._log, tables)
         self._committer = Committer(self._files, self._log, tables, clock)
+        self._hour_of_versions = ""
 
     @classmethod
     def create(cls, path: Path | str, *, files: Files | None = None) -> Store:
@@ -100,9 +103,14 @@ class Store:
         Raises:
             BadInputError: the sync id cannot be part of a file name, or the slot is naive or
                 no whole second.
-            StoreError: a table does not match its schema, or the disk refused; nothing was
-                acknowledged, and running the cycle again is safe.
+            StoreError: a table does not match its schema, the store holds a newer schema than this
+                portfolio-lab knows, or the disk refused; nothing was acknowledged, and running
+                the cycle again is safe.
         """
+        hour = f"{check_slot(slot):%Y-%m-%dT%H}"
+        if hour != self._hour_of_versions:
+            refuse_newer(self._files, self._log, self._tables)
+            self._hour_of_versions = hour
         return self._committer.commit(tables, slot=slot, writer=writer, sync_id=sync_id)
 
     def has(self, sync_id: str, slot: datetime) -> bool:
@@ -211,8 +219,8 @@ class Store:
         is sealed by the next fold, beside what is there. Of later days the hours that are over
         are rolled. Files that a fold of at least `grace` ago superseded are deleted; so is what
         a crash left behind more than a day ago. Any number of processes may fold, read and
-        commit at the same time. No step is begun after `budget_seconds`; the rest is folded the
-        next time.
+        commit at the same time. With `budget_seconds` no step is begun later than that, and only
+        days that were folded a short while ago are cleared up; the rest is for the next time.
 
         `pd.read_parquet(store / "sealed" / table)` reads the closed days, sorted by user and
         time, with `committed_at`: when each row became known. Of a `latest` table each day holds
@@ -227,12 +235,17 @@ class Store:
         try:
             folds = folding.fold(today or now.date(), now=now, budget_seconds=budget_seconds)
             Chain(self._files, self._log, self._clock).lengthen(today or now.date())
-            folding.sweep(now, grace=grace)
+            folding.sweep(now, grace=grace, is_whole=budget_seconds is None)
         except OSError as error:
             raise StoreError(
                 f"cannot fold the store at {self.root}: {error.strerror or error}. Nothing was lost; fold again later."
             ) from error
         return folds
+
+    def check_known(self, table: str, user: str | None, slot: datetime) -> None:
+        """Raise StoreError when rows of that table and slot were damaged and set aside: what is left is not all."""
+        with _readable(self.root):
+            check_known(self._files, table, user, slot)
 
     def parts(self) -> Parts:
         """Return what the store is made of, for those that look after it."""
@@ -271,7 +284,12 @@ def _check_marker(files: Files, content: bytes) -> None:
         marker = json.loads(content)
     except ValueError:
         marker = None
-    if not isinstance(marker, dict) or marker.get("kind") != _KIND or not isinstance(marker.get("format"), int):
+    if (
+        not isinstance(marker, dict)
+        or marker.get("kind") != _KIND
+        or not isinstance(marker.get("format"), int)
+        or marker["format"] < 1
+    ):
         raise StoreError(
             f"{files.where(_MARKER)} is not the marker of a store. Restore it from a backup or give another folder."
         )

@@ -16,13 +16,15 @@ from portfolio_lab.store.ledger import DayRecords, day_records
 from portfolio_lab.store.manifest import Chain, Manifest, digest, manifest_path, sequences
 from portfolio_lab.store.parquet import decoded
 from portfolio_lab.store.parts import Parts
+from portfolio_lab.store.quarantine import FOLDER as QUARANTINE
+from portfolio_lab.store.quarantine import quarantined_paths
 from portfolio_lab.store.records import StoredFile
+from portfolio_lab.store.versions import is_schema_file
 
 Kind = Literal[
     "missing", "truncated", "flipped", "renamed", "foreign", "newer", "record", "doubled", "rows", "manifest"
 ]
 
-QUARANTINE = "quarantine"
 THINNED = "t-"
 """How the name of a file begins that thinning wrote: it holds fewer rows than it took in, on purpose."""
 
@@ -79,7 +81,7 @@ def verify(
         progress: called after each file.
     """
     found, days = Verification(), list(day_records(parts.files))
-    quarantined = quarantined_paths(parts)
+    quarantined = quarantined_paths(parts.files)
     for day in days:
         found.damages += _record_damages(day, quarantined)
         found.damages += _row_damages(day, parts) if deep else []
@@ -97,12 +99,6 @@ def verify(
     if quarantined:
         found.notes.append(f"{len(quarantined)} file(s) stand in {QUARANTINE}/: what they held is unknown, not zero")
     return found
-
-
-def quarantined_paths(parts: Parts) -> set[str]:
-    """Return the paths that a repair has taken out of the store."""
-    notes = parts.files.walk(QUARANTINE)
-    return {path.removeprefix(f"{QUARANTINE}/").rpartition("~")[0] for path in notes if path.endswith("~note.json")}
 
 
 # ---------------------------------------------------------------- records
@@ -206,6 +202,8 @@ def _look_for_strangers(parts: Parts, days: Iterable[DayRecords], found: Verific
         place, name = path.partition("/")[0], path.rpartition("/")[2]
         if path in named or place in {"log", "manifests", QUARANTINE, "store.json"} or name.startswith("."):
             continue
+        if is_schema_file(path):
+            continue  # without rows, laid by a fold for those who read the folder without the log
         twin = missing.get(_digest_of(parts, path)) if missing else None
         if twin is not None:
             found.damages.remove(twin)

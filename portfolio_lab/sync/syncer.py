@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, suppress
@@ -36,6 +37,13 @@ logger = logging.getLogger(__name__)
 
 LOCK_NAME = "sync.lock"
 PID_NAME = "sync.pid"
+
+SHARE_FOR_FOLDS = 0.2
+"""Of the interval: so much of it the store's files are folded for, after a cycle that closes an hour or a day."""
+
+LONGEST_FOLDING = 30.0
+HOUR_CLOSES_AFTER = timedelta(minutes=5)
+"""As the store has it: an hour that is over is rolled once late cycles are in."""
 
 Hubs = Callable[[], AbstractAsyncContextManager[Hub]]
 """Makes a hub that lives as long as its block."""
@@ -87,6 +95,7 @@ class Syncer:
         self._memory = Memory(cache=_state_cache(self.settings))
         self._held = AsyncExitStack()
         self._hub: Hub | None = None
+        self._owes_a_fold = False
 
     async def __aenter__(self) -> Self:
         """Take the lab's lock and open the hub; LockHeldError when another syncer has the lab."""
@@ -118,21 +127,32 @@ class Syncer:
         write_failures(report)
         # Delivery blocks; the hub's connections must stay alive meanwhile.
         alerts = await asyncio.to_thread(self._told, report)
-        if self._closes_a_day(due):
+        if self._owes_a_fold or self._is_time_to_fold(due):
             await asyncio.to_thread(self.fold)
         return replace(report, alerts=alerts)
 
     def fold(self) -> None:
-        """Seal the closed days of the store. What cannot be folded now is folded another day."""
+        """Roll the closed hours and seal the closed days of the store, in a part of the interval.
+
+        What cannot be folded now, or in that time, is folded after a later cycle.
+        """
+        budget_seconds = min(SHARE_FOR_FOLDS * self.settings.interval_seconds, LONGEST_FOLDING)
+        began = time.monotonic()
         try:
-            self._store.fold(today=self._clock().date())
+            self._store.fold(today=self._clock().date(), budget_seconds=budget_seconds)
         except StoreError as error:
             # The cycle is stored and readable; only its files stay small and many.
             logger.error("store_not_folded reason=%s", error)  # noqa: TRY400
+            self._owes_a_fold = False
+        else:
+            self._owes_a_fold = time.monotonic() - began >= budget_seconds
 
-    def _closes_a_day(self, slot: datetime) -> bool:
+    def _is_time_to_fold(self, slot: datetime) -> bool:
+        """Return whether a slot is the first of its day, or the first once the hour before counts as closed."""
+        interval = timedelta(seconds=self.settings.interval_seconds)
         midnight = slot.replace(hour=0, minute=0, second=0, microsecond=0)
-        return slot - midnight < timedelta(seconds=self.settings.interval_seconds)
+        closes = slot.replace(minute=0, second=0, microsecond=0) + HOUR_CLOSES_AFTER
+        return slot - midnight < interval or timedelta(0) <= slot - closes < interval
 
     def _told(self, report: CycleReport) -> tuple[str, ...]:
         try:
