@@ -121,8 +121,24 @@ class _Allowance:
             self.seconds -= time.monotonic() - began
 
 
-def open_exchange(venue: Venue, base_url: str | None, session: SafeSession, credentials: Credentials | None) -> Any:  # noqa: ANN401 - ccxt's implicit methods are made at run time
-    """Return a ccxt instance on our session; it never loads markets, waits, retries or logs."""
+_SAID_ONCE = (
+    *("api", "commonCurrencies", "currencies", "exceptions", "features", "fees", "has", "httpExceptions"),
+    *("limits", "requiredCredentials", "status", "timeframes", "urls"),
+)
+"""What ccxt tells of a venue and never changes where no markets are loaded: a quarter of a megabyte an instance."""
+
+
+def open_exchange(
+    venue: Venue,
+    base_url: str | None,
+    session: SafeSession,
+    credentials: Credentials | None,
+    like: Any = None,  # noqa: ANN401 - a ccxt instance
+) -> Any:  # noqa: ANN401 - ccxt's implicit methods are made at run time
+    """Return a ccxt instance on our session; it never loads markets, waits, retries or logs.
+
+    It shares with `like`, an instance of the same venue and address, what is the same for both.
+    """
     options = {"fetchMargins": False, "fetchCurrencies": False, "adjustForTimeDifference": False}
     config: dict[str, Any] = {
         "number": str,
@@ -138,7 +154,9 @@ def open_exchange(venue: Venue, base_url: str | None, session: SafeSession, cred
     exchange = getattr(ccxt, venue.name)(config)
     exchange.logger = _SILENT
     exchange.ssl_context = session.ssl_context
-    if base_url:
+    if like is not None:
+        vars(exchange).update({name: getattr(like, name) for name in _SAID_ONCE})
+    elif base_url:
         exchange.urls["api"] = _redirected(venue.name, exchange.urls["api"], base_url.rstrip("/"))
     elif venue.hosts in venue.regions.values():
         exchange.urls["api"] = dict(venue.hosts)
@@ -186,29 +204,31 @@ class VenueClient:
 
         Raises the VenueError family; an answer of any other shape is an AnswerShapeError.
         """
-        answer, value = await self._asked(endpoint, params)
+        answer, value = await self._asked(endpoint, params, shape)
         with named(self.venue.name, endpoint.path):
             result = shaped(value, shape)
         return result, AnswerMark(endpoint.path, answer.sha256, answer.received_at)
 
-    async def _asked(self, endpoint: Endpoint, params: Mapping[str, object]) -> tuple[Answer, Any]:
+    async def _asked(
+        self, endpoint: Endpoint, params: Mapping[str, object], shape: object = None
+    ) -> tuple[Answer, Any]:
         """Ask, the very first question alone: a key that is refused is then not tried by the others."""
         if not self._is_tried:
             async with self._first:
                 if not self._is_tried:
                     try:
-                        return await self._guarded(endpoint, params)
+                        return await self._guarded(endpoint, params, shape)
                     finally:
                         self._is_tried = True
-        return await self._guarded(endpoint, params)
+        return await self._guarded(endpoint, params, shape)
 
-    async def _guarded(self, endpoint: Endpoint, params: Mapping[str, object]) -> tuple[Answer, Any]:
+    async def _guarded(self, endpoint: Endpoint, params: Mapping[str, object], shape: object) -> tuple[Answer, Any]:
         """Ask unless the key was refused a short while ago, and remember what becomes of it."""
         if self.breaker is None:
-            return await self._answered(endpoint, params)
+            return await self._answered(endpoint, params, shape)
         self.breaker.check()
         try:
-            answered = await self._answered(endpoint, params)
+            answered = await self._answered(endpoint, params, shape)
         except CredentialsError as refusal:
             verdict = refusal
         else:
@@ -244,14 +264,16 @@ class VenueClient:
             self._key_was_good = asked_at
             return True
 
-    async def _answered(self, endpoint: Endpoint, params: Mapping[str, object]) -> tuple[Answer, Any]:
+    async def _answered(
+        self, endpoint: Endpoint, params: Mapping[str, object], shape: object = None
+    ) -> tuple[Answer, Any]:
         allowance = _Allowance(self._deadline)
         is_clock_mended = False
         attempt = 0
         while True:
             attempt += 1
             try:
-                return await self._judged(endpoint, params, allowance)
+                return await self._judged(endpoint, params, allowance, shape)
             except ClockSkewError:
                 if is_clock_mended or self._offset.measure is None:
                     raise
@@ -266,7 +288,7 @@ class VenueClient:
             await self._offset.measure()
 
     async def _judged(
-        self, endpoint: Endpoint, params: Mapping[str, object], allowance: _Allowance
+        self, endpoint: Endpoint, params: Mapping[str, object], allowance: _Allowance, shape: object
     ) -> tuple[Answer, Any]:
         async with self._governor.admitted(self._budget(endpoint), endpoint.weight, endpoint.priority) as turn:
             with allowance.spent():
@@ -275,15 +297,15 @@ class VenueClient:
             turn.is_answered = True
             with named(self.venue.name, endpoint.path):
                 try:
-                    return answer, self._result(answer)
+                    return answer, self._result(answer, shape)
                 except RateLimitedError as refusal:
                     self._close(refusal, endpoint)
                     raise
 
-    def _result(self, answer: Answer) -> Any:  # noqa: ANN401 - any JSON value
+    def _result(self, answer: Answer, shape: object) -> Any:  # noqa: ANN401 - any JSON value
         value, problem = None, None
         try:
-            value = read_json(answer.body)
+            value = read_json(answer.body, shape)
         except AnswerShapeError as damage:
             problem = damage.args[0]
         refusal = self.venue.refusal(answer, value) or refusal_by_status(answer)

@@ -67,6 +67,7 @@ class Market:
         self._hub = hub
         self._wire = venue
         self._base_url = base_url
+        self._first: Any = None
         self.reads = VENUES[venue.name][1](self.client(None, owner="public"))
 
     async def measure_clock(self) -> timedelta:
@@ -88,7 +89,9 @@ class Market:
         session: Any = hub.session
         if isinstance(self._wire, GenericVenue):
             session = JudgingSession(hub.session, self._wire, self._governor, owner)
-        exchange = open_exchange(self._wire, self._base_url, session, credentials)
+        exchange = open_exchange(self._wire, self._base_url, session, credentials, self._first)
+        if not isinstance(self._wire, GenericVenue):  # a unified client loads markets, and keeps them to itself
+            self._first = self._first or exchange
         kind = UnifiedClient if isinstance(self._wire, GenericVenue) else VenueClient
         return kind(
             self._wire,

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from portfolio_lab.errors import AnswerShapeError
+from portfolio_lab.exchanges.flat_rows import FlatRows, flat_rows
 
 MAX_DEPTH = 24
 """Nesting that no answer of a venue comes near."""
@@ -44,12 +45,14 @@ class Fields(msgspec.Struct, frozen=True, gc=False):
 # ---------------------------------------------------------------- JSON
 
 
-def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value; `shaped` gives it a type
-    """Return the JSON value of a body.
+def read_json(body: bytes, shape: object = None) -> Any:  # noqa: ANN401 - any JSON value; `shaped` gives it a type
+    """Return the JSON value of a body; where `shape` is a list of flat rows, perhaps as `FlatRows` of it.
 
     Raises AnswerShapeError for anything that two readers could read differently or that only
     an attacker sends: text that is not JSON, NaN, doubled keys, absurd depth.
     """
+    if shape is not None and (rows := flat_rows(body, shape)) is not None:
+        return rows
     problem = ""
     try:
         value = msgspec.json.decode(body)
@@ -117,6 +120,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def shaped(value: Any, shape: type[Shape]) -> Shape:  # noqa: ANN401 - the door from untyped to typed
     """Return the value as the shape, or raise AnswerShapeError with the path of the field."""
+    if type(value) is FlatRows:
+        return value.rows  # type: ignore[return-value]  # read for this shape, see `read_json`
     problem = ""
     try:
         return msgspec.convert(value, type=shape, strict=True)
@@ -205,11 +210,9 @@ def instrument_code(text: str, path: str) -> str:
 
 def each_once(names: Iterable[str], path: str) -> None:
     """Raise AnswerShapeError when a name occurs twice: two rows for one asset have no meaning."""
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise AnswerShapeError(f"The answer has two rows for one name at {path}.", path=path)
-        seen.add(name)
+    listed = list(names)
+    if len(set(listed)) != len(listed):
+        raise AnswerShapeError(f"The answer has two rows for one name at {path}.", path=path)
 
 
 def instant(milliseconds: int | str, path: str) -> datetime:

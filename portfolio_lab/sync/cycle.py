@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from portfolio_lab.models.accounts import Account, Credentials
 from portfolio_lab.models.tables import PORTFOLIO_SNAPSHOTS, WALLETS
 from portfolio_lab.settings import Settings
 from portfolio_lab.sync.cash_flow_rows import flows_since
+from portfolio_lab.sync.collecting import collected_once
 from portfolio_lab.sync.harvest import Cycle, duplicates_of
 from portfolio_lab.sync.memory import Memory
 from portfolio_lab.sync.reading import AccountKey, BookReading, Hub, read_book
@@ -82,8 +84,21 @@ async def run_cycle(
     sync_id = sync_id_of(slot)
     if store.has(sync_id, slot):
         return _stored_report(store, slot, sync_id)
-    started = time.monotonic()
-    memory = memory or Memory()
+    with collected_once(len(settings.accounts)):
+        return await _run(settings, vault_credentials, store, hub, slot=slot, clock=clock, memory=memory or Memory())
+
+
+async def _run(
+    settings: Settings,
+    vault_credentials: Mapping[AccountKey, Credentials],
+    store: Store,
+    hub: Hub,
+    *,
+    slot: datetime,
+    clock: Clock,
+    memory: Memory,
+) -> CycleReport:
+    started, sync_id = time.monotonic(), sync_id_of(slot)
     memory.recall(store, settings.accounts, slot=slot)
     book = await _read(settings, vault_credentials, hub, memory, now=clock())
     cycle = Cycle(settings, store, book, memory, slot=slot, at=clock())
@@ -120,7 +135,9 @@ async def _read(
         )
         for account in settings.accounts
     ]
-    return await read_book(hub, asks, until=now, deadline=time_for(settings.interval_seconds))
+    book = await read_book(hub, asks, until=now, deadline=time_for(settings.interval_seconds))
+    await asyncio.sleep(0)  # until its next turn the loop holds on to everything that the gathering returned
+    return book
 
 
 def _since(account: Account, memory: Memory, now: datetime) -> datetime:

@@ -71,7 +71,7 @@ class Bench:
         )
         at = datetime.fromtimestamp(NOW / 1000, UTC)
         answer = Answer(told.status, {}, told.encoded(), at)
-        value = payloads.read_json(answer.body)
+        value = payloads.read_json(answer.body, shape)
         refusal = binance_refusal(answer, value) or refusal_by_status(answer)
         if refusal is not None and refusal.venue_code == "-2015":  # the key of the bench is good
             raise WalletRefusedError(refusal.args[0], venue_code="-2015")

@@ -36,7 +36,7 @@ class Scripted:
     async def ask(
         self, endpoint: Any, shape: Any, params: Mapping[str, object] = MappingProxyType({})
     ) -> tuple[Any, AnswerMark]:
-        value = payloads.read_json(self.bodies[endpoint.path])
+        value = payloads.read_json(self.bodies[endpoint.path], shape)
         return payloads.shaped(value, shape), AnswerMark(endpoint.path, "", NOW)
 
 

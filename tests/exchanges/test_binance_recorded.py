@@ -132,7 +132,7 @@ FOUND = [
 
 @pytest.mark.parametrize(("path", "shape", "read"), FOUND or [pytest.param(None, None, None, id="absent")])
 def test_each_is_read_or_refused_with_its_path(path: Path, shape: Any, read: Callable[[Any], Any]) -> None:
-    told = payloads.shaped(payloads.read_json(path.read_bytes()), shape)
+    told = payloads.shaped(payloads.read_json(path.read_bytes(), shape), shape)
     if path.stem not in REFUSED:
         read(told)
         return

@@ -8,6 +8,7 @@ net of debt and interest in the margin wallets.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from decimal import Decimal
 from functools import partial
 
 from portfolio_lab.errors import AnswerShapeError
@@ -43,8 +44,8 @@ async def _spot(client: VenueClient, instruments: Instruments) -> WalletReading:
     """Read spot; an empty list is believed only when the account answer, which lists every coin, agrees."""
     rows, mark = await client.ask(endpoints.SPOT_ASSETS, list[shapes.AssetRow], {"needBtcValuation": "false"})
     if rows:
-        receipts = await _receipts([row.asset for row in rows], instruments)
-        balances = _cash_balances(rows, receipts)
+        held = _held(rows)
+        balances = _balances(held, await _receipts(held, instruments))
         return WalletReading(Wallet.SPOT, balances, answers=(mark,), locks=_locks(balances))
     account, second = await client.ask(endpoints.SPOT_ACCOUNT, shapes.SpotAccount)
     payloads.each_once((row.asset for row in account.balances), "balances")
@@ -65,41 +66,56 @@ async def _funding(client: VenueClient) -> WalletReading:
     return WalletReading(Wallet.FUNDING, _cash_balances(rows), answers=(mark,))
 
 
+Parts = tuple[tuple[str, Decimal], ...]
 _ZEROS = frozenset({"0", "0.0", "0.00", "0.00000000"})
 
 
-async def _receipts(assets: Sequence[str], instruments: Instruments) -> frozenset[str]:
+def _held(rows: Sequence[shapes.AssetRow]) -> list[shapes.AssetRow]:
+    """The rows that hold something; Binance lists every coin there is, and most rows are zeros."""
+    payloads.each_once([row.asset for row in rows], "asset")
+    zero = _ZEROS  # looked up for each row: most of the cost of reading is here
+    return [
+        row
+        for row in rows
+        if row.free not in zero or row.locked not in zero or row.freeze not in zero or row.withdrawing not in zero
+    ]
+
+
+async def _receipts(rows: Sequence[shapes.AssetRow], instruments: Instruments) -> frozenset[str]:
     """Those of the assets that are receipts for savings: LD before a listed coin, and not listed themselves."""
-    likely = {asset for asset in assets if asset.startswith(RECEIPT)}
+    likely = {row.asset for row in rows if row.asset.startswith(RECEIPT)}
     if not likely:
         return frozenset()
     listed = await instruments.coins()
     return frozenset(asset for asset in likely if asset not in listed and asset.removeprefix(RECEIPT) in listed)
 
 
-def _cash_balances(rows: Sequence[shapes.AssetRow], receipts: Collection[str] = ()) -> tuple[Balance, ...]:
-    payloads.each_once((row.asset for row in rows), "asset")
-    # Binance lists every coin there is; most of the cost of reading is in rows that hold nothing.
-    held = (row for row in rows if not _ZEROS.issuperset((row.free, row.locked, row.freeze, row.withdrawing)))
-    balances = (_cash_balance(row, is_receipt=row.asset in receipts) for row in held)
+def _cash_balances(rows: Sequence[shapes.AssetRow]) -> tuple[Balance, ...]:
+    return _balances(_held(rows))
+
+
+def _balances(rows: Sequence[shapes.AssetRow], receipts: Collection[str] = ()) -> tuple[Balance, ...]:
+    balances = (_cash_balance(row, is_receipt=row.asset in receipts) for row in rows)
     return tuple(balance for balance in balances if balance.quantity)
 
 
 def _cash_balance(row: shapes.AssetRow, *, is_receipt: bool) -> Balance:
     """One coin. What is bound by a sale of new coins (ipoable) is kept, not added: unverified."""
     asset = payloads.asset_code(row.asset, "asset")
-    parts = {
-        "free": payloads.not_negative(row.free, f"[{asset}].free"),
-        "locked": payloads.not_negative(row.locked, f"[{asset}].locked"),
-        "freeze": payloads.not_negative(row.freeze, f"[{asset}].freeze"),
-        "withdrawing": payloads.not_negative(row.withdrawing, f"[{asset}].withdrawing"),
-    }
-    quantity = sum(parts.values(), start=parts["free"] * 0)
-    bound = payloads.amount_or_none(row.ipoable, f"[{asset}].ipoable")
+    free = _part(asset, "free", row.free)
+    locked = _part(asset, "locked", row.locked)
+    freeze = _part(asset, "freeze", row.freeze)
+    withdrawing = _part(asset, "withdrawing", row.withdrawing)
+    parts: Parts = (("free", free), ("locked", locked), ("freeze", freeze), ("withdrawing", withdrawing))
+    bound = payloads.amount_or_none(row.ipoable, f"[{asset}].ipoable") if row.ipoable else None
     if bound:
-        parts["ipoable"] = bound
+        parts += (("ipoable", bound),)
     holding = Holding.LD_FALLBACK if is_receipt else Holding.HELD
-    return Balance(asset, quantity, available=parts["free"], holding=holding, components=tuple(parts.items()))
+    return Balance(asset, free + locked + freeze + withdrawing, available=free, holding=holding, components=parts)
+
+
+def _part(asset: str, name: str, text: str) -> Decimal:
+    return payloads.not_negative(text, f"[{asset}].{name}")
 
 
 # ---------------------------------------------------------------- all wallets
