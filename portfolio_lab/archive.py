@@ -47,6 +47,8 @@ class Facts(Protocol):
         known: datetime | None = None,
     ) -> pa.Table: ...
 
+    def check_known(self, table: str, user: str | None, slot: datetime) -> None: ...  # noqa: D102 - the same
+
     def sql(  # noqa: D102 - the same
         self, query: str, parameters: list[object] | None = None, *, known: datetime | None = None
     ) -> pd.DataFrame: ...
@@ -86,6 +88,10 @@ class AsKnown:
         """Return every row that had been committed by then."""
         return self._store.revisions(table, users=users, known=self._then(known))
 
+    def check_known(self, table: str, user: str | None, slot: datetime) -> None:
+        """Raise StoreError when rows of that slot are lost: then as now."""
+        self._store.check_known(table, user, slot)
+
     def sql(self, query: str, parameters: list[object] | None = None, *, known: datetime | None = None) -> pd.DataFrame:
         """Return the answer of then."""
         return self._store.sql(query, parameters, known=self._then(known))
@@ -113,7 +119,8 @@ class Archive:
         commits = {(commit.sync_id, commit.slot) for commit in found}
         fresh = commits - self._seen
         self._results.clear()
-        if self._newest is not None and min(slot for _, slot in fresh) <= self._newest:
+        # A repair may take a damaged commit out: then nothing is fresh, and the past has changed.
+        if self._newest is not None and min((slot for _, slot in fresh), default=self._newest) <= self._newest:
             self._histories.clear()
         self._seen = frozenset(commits)
         self._newest = max(slot for _, slot in commits)
@@ -139,7 +146,8 @@ class Archive:
         return frame_from(found)
 
     def at_slot(self, table: str, user: str | None, slot: datetime) -> pd.DataFrame:
-        """Return the rows of one slot."""
+        """Return the rows of one slot; StoreError when some of them were damaged and set aside."""
+        self.store.check_known(table, user, slot)
         return self.rows(table, user=user, since=slot, until=slot + _NEXT)
 
     def history(

@@ -151,7 +151,7 @@ def test_stats_tell_every_table_and_room(lab: Path) -> None:
     [sealed] = balances
     assert (sealed["kind"], sealed["files"], sealed["rows"]) == ("sealed", 1, 15)
     assert (sealed["since"][:16], sealed["until"][:16]) == ("2026-08-03T00:00", "2026-08-03T00:40")
-    assert sealed["size"] == min((lab / "store" / "sealed" / "balances").rglob("*.parquet")).stat().st_size
+    assert sealed["size"] == min((lab / "store" / "sealed" / "balances").rglob("f-*.parquet")).stat().st_size
     assert (figures["folds"], figures["oldest_unfolded_hour"], figures["manifests"]) == (1, None, 1)
     text = run(lab, "stats").stdout
     assert "all folded" in text

@@ -17,8 +17,10 @@ from portfolio_lab.store.files import Files
 from portfolio_lab.store.ledger import DayRecords, day_records
 from portfolio_lab.store.manifest import manifest_path, sequences
 from portfolio_lab.store.parts import Parts
+from portfolio_lab.store.quarantine import FOLDER as QUARANTINE
 from portfolio_lab.store.records import StoredFile
-from portfolio_lab.store.verify import QUARANTINE, Progress, Verification, content_fault, verify
+from portfolio_lab.store.verify import Progress, Verification, content_fault, verify
+from portfolio_lab.store.versions import is_schema_file
 
 MARKER = "store.json"
 _TRIES = 5
@@ -118,6 +120,9 @@ def _copy_once(source: Parts, target: Files, copied: Copied, progress: Progress)
         copied.records += _put_new(target, path, source.files.read(path))
     for path in source.files.walk(QUARANTINE):
         _put_new(target, path, source.files.read(path))
+    for path in source.files.walk("sealed"):
+        if is_schema_file(path):
+            target.put_if_absent(path, source.files.read(path))
 
 
 def _records(days: list[DayRecords]) -> Iterator[str]:

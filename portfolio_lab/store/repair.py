@@ -22,8 +22,10 @@ from portfolio_lab.store.log import Log, fold_name
 from portfolio_lab.store.manifest import Chain, Manifest, PinnedFile, digest, sequences
 from portfolio_lab.store.parquet import check_expansion, decoded, keys_digest, span
 from portfolio_lab.store.parts import Parts
+from portfolio_lab.store.quarantine import FOLDER as QUARANTINE
+from portfolio_lab.store.quarantine import note_content, note_path
 from portfolio_lab.store.records import Fold, StoredFile, record_bytes
-from portfolio_lab.store.verify import QUARANTINE, Damage, content_fault, verify
+from portfolio_lab.store.verify import Damage, content_fault, verify
 
 _TRIES = 20
 _USERS_TOLD = 5
@@ -123,7 +125,7 @@ class _Keeper:
             of_day = [stored for stored in lost if _day_of(stored) == day]
             for stored in of_day:
                 self._copy_aside(stored.path)
-                self._note(stored.path, what_it_held(stored, users[stored.path]))
+                self._note(stored.path, what_it_held(stored, users[stored.path]), stored, users[stored.path])
             self._take_out(day, tuple(stored.path for stored in of_day))
             for stored in of_day:
                 self.parts.files.remove(stored.path)
@@ -285,9 +287,9 @@ class _Keeper:
             self.parts.files.put(target, content)
             self.parts.files.see_names([target.rpartition("/")[0]])
 
-    def _note(self, path: str, held: str) -> None:
-        note = {"path": path, "held": held, "at": self.parts.clock().isoformat()}
-        self.parts.files.put_if_absent(f"{QUARANTINE}/{path}~note.json", json.dumps(note, indent=1).encode() + b"\n")
+    def _note(self, path: str, held: str, stored: StoredFile | None = None, users: Sequence[str] = ()) -> None:
+        content = note_content(path, held, self.parts.clock(), stored, tuple(users))
+        self.parts.files.put_if_absent(note_path(path), content)
 
 
 def what_it_held(stored: StoredFile, users: Sequence[str]) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from portfolio_lab.store.log import LogDay
 from portfolio_lab.store.manifest import Chain
 from portfolio_lab.store.parts import Parts
+from portfolio_lab.store.quarantine import quarantined_paths
 from portfolio_lab.store.records import StoredFile
-from portfolio_lab.store.verify import quarantined_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def store_stats(parts: Parts) -> StoreStats:
         manifests=newest[0].sequence if newest else 0,
         last_manifest_at=newest[0].known_at if newest else None,
         head=newest[1] if newest else "",
-        quarantined=len(quarantined_paths(parts)),
+        quarantined=len(quarantined_paths(parts.files)),
     )
 
 
