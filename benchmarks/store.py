@@ -30,7 +30,7 @@ from _store_peers import START, Delta, DuckFile, Ours, Plain, Sqlite, cycle, del
 from portfolio_lab.models.tables import TABLES
 from portfolio_lab.store import Store
 
-DAY_MINUTES = 1440
+HOUR_MINUTES, DAY_MINUTES = 60, 1440
 YEAR_DAYS = 365
 EDGE = 100
 APPEND_BAR, FLAT_BAR, YEAR_BAR = 2.0, 1.3, 1.5
@@ -68,7 +68,7 @@ def told(name: str, taken: list[tuple[float, float]]) -> float:
     p50 = statistics.median(walls)
     print(
         f"  {name:<24} p50 {p50:8.1f} ms  p99 {percentile(walls, 0.99):8.1f} ms  "
-        f"CPU p50 {statistics.median(cpus):7.1f} ms  ({len(walls)} commits)"
+        f"CPU p50 {statistics.median(cpus):7.1f} ms  ({len(walls)} times)"
     )
     return p50
 
@@ -84,12 +84,16 @@ def appends(folder: Path, users: int, commits: int, peer_commits: int) -> Ours:
     first = first_cycle(users)
     ours, plain = Ours(folder), Plain(folder)
     others = [Sqlite(folder), DuckFile(folder), *([Delta(folder)] if deltalake else [])]
+    rolls: list[tuple[float, float]] = []
     taken: dict[str, list[tuple[float, float]]] = {peer.name: [] for peer in (ours, plain, *others)}
     for number in range(commits):
         tables = cycle(first, number)
         for peer in (ours, plain, *(others if number < peer_commits else [])):
             with stopwatch(taken[peer.name]):
                 peer.append(number, tables)
+        if number % HOUR_MINUTES == HOUR_MINUTES - 1:
+            with stopwatch(rolls):  # syncs do it after the commit, so it is told by itself
+                ours.store.fold(today=START.date())
     print(f"append, {users} user(s), {sum(part.num_rows for part in first.values())} rows a commit")
     p50 = {name: told(name, times) for name, times in taken.items()}
     cpu = {name: statistics.median([cpu for _, cpu in times]) for name, times in taken.items()}
@@ -97,7 +101,10 @@ def appends(folder: Path, users: int, commits: int, peer_commits: int) -> Ours:
     print(f"CPU {cpu[ours.name] / cpu[plain.name]:.2f}")
     print(f"  ours, last {EDGE} / first {EDGE}: {marked(growth(taken[ours.name], 0), FLAT_BAR)}, ", end="")
     print(f"CPU {growth(taken[ours.name], 1):.2f}; plain {growth(taken[plain.name], 0):.2f}")
+    if rolls:
+        told("store, rolling an hour", rolls)
     print(f"state of {users} user(s), newest row each")
+    print(f"  {'store, open already':<24} {timed(lambda: ours.store.read('users_portfolio_state')):8.1f} ms")
     for peer in (ours, plain, *others):
         assert peer.state() == users, peer.name
         print(f"  {peer.name:<24} {timed(peer.state):8.1f} ms")
@@ -153,7 +160,8 @@ def laid_year(folder: Path, users: int, days: int) -> tuple[Store, Path]:
         part = day_of_snapshots(day, users, chance)
         slot = START + timedelta(days=day)
         store.commit({"portfolio_snapshots": part}, slot=slot, writer="bench", sync_id="one")
-        store.fold(today=(slot + timedelta(days=1)).date(), grace=timedelta(0))
+    for _ in range(2):  # the second one sweeps what the first one superseded
+        store.fold(today=(START + timedelta(days=days)).date(), grace=timedelta(0))
     plain = folder / "year.parquet"
     files = [str(path) for path in store.files("portfolio_snapshots")]
     names = ", ".join(f'"{name}"' for name in TABLES["portfolio_snapshots"].schema.names)
