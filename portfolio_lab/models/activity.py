@@ -158,7 +158,8 @@ class ActivityStep:
     them, it makes a crash lose and double nothing. Everything in [`known_since`,
     `known_until`) has been read up to and with this step. `is_current` is True when nothing more waits at the new
     end, `is_backfilled` when the old end has reached what the venue keeps; `progress` is the
-    share of the backfill that is done.
+    share of the backfill that is done. `is_by_assets`: the venue tells this stream market by market, and
+    the markets were found by the coins of the account alone, so that it is as complete as they were known.
     """
 
     stream: str
@@ -169,6 +170,7 @@ class ActivityStep:
     is_current: bool
     is_backfilled: bool
     progress: float
+    is_by_assets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,8 +154,8 @@ RESTATEMENTS = Table(
             column("table", pa.string(), "table whose past changed"),
             column("row_id", pa.string(), "id of the row in that table"),
             column("at", INSTANT, "the time that the row is about"),
-            column("reason", pa.string(), "late: reported after its time had been read; changed; confirmed"),
-            column("detail", pa.string(), "what it said before, as JSON; empty when there was nothing"),
+            column("reason", pa.string(), "late, changed, completed, confirmed, in_transit or parted"),
+            column("detail", pa.string(), "what it said before (and after), as JSON; empty when there was nothing"),
             KNOWN,
         ]
     ),

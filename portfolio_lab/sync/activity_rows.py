@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from portfolio_lab.models.activity import (
     Income,
     Transfer,
 )
+from portfolio_lab.models.holdings import WalletReading
 from portfolio_lab.models.tables import ESTIMATED_EQUITY, FILLS, INCOME, TRANSFERS, Table
 from portfolio_lab.sync.amounts import stored, stored_or_none
 from portfolio_lab.sync.reading import AccountReading
@@ -45,6 +46,9 @@ ZERO = Decimal(0)
 
 _JUST_WRITTEN = {"known_at", "price", "value", "currency"}
 """Columns that are ours and may differ between two writings of one fact."""
+
+_OURS = {"scope", "pair_id", "committed_at"}
+"""Columns of cash flows that say what we found out, and nothing that the venue told."""
 
 
 @dataclass(slots=True)
@@ -84,7 +88,7 @@ def activity_rows(
             key = (account.user, account.name, step.stream)
             before = found.cursors.get(key) or cursors.get(key)
             _take(found, fresh, account, step, before, currency=currency, known_at=known_at)
-            found.cursors[key] = _cursor_row(account, step, known_at)
+            found.cursors[key] = _cursor_row(account, _judged(step, reading, before), known_at)
     for name, rows in fresh.items():
         _keep_what_is_new(store, found, _TABLES[name], rows, known_at)
     return found
@@ -175,18 +179,46 @@ def same_facts(old: Mapping[str, object], new: Mapping[str, object]) -> bool:
 
 
 def restatement(table: Table, record: Row, old: Mapping[str, object] | None, *, known_at: datetime) -> Row:
-    """Return the row that says how the past of a table changed: late, or changed from what it said."""
-    before = {} if old is None else {name: str(old[name]) for name in old if old[name] != record.get(name)}
+    """Return the row that says how the past of a table changed.
+
+    Late: nothing was told of it before. Completed: only what had been left open was added (a
+    transaction id, a network). Changed: it says something else than before.
+    """
+    names = () if old is None else [name for name in old if name not in _JUST_WRITTEN | _OURS]
+    changed = [name for name in names if old is not None and old[name] != record.get(name)]
+    detail = {
+        "before": {name: _text(old, name) for name in changed},
+        "after": {name: _text(record, name) for name in changed},
+    }
     return {
         "user": record["user"],
         "account": record["account"],
         "table": table.name,
         "row_id": "/".join(str(record[name]) for name in table.key[2:]),
         "at": record.get("at", known_at),
-        "reason": "late" if old is None else "changed",
-        "detail": json.dumps(before, sort_keys=True) if before else "",
+        "reason": "late" if old is None else "completed" if _was_open(old, changed) else "changed",
+        "detail": json.dumps(detail, sort_keys=True) if changed else "",
         "known_at": known_at,
     }
+
+
+def _was_open(old: Mapping[str, object], changed: Sequence[str]) -> bool:
+    """True when each of these columns was empty; an amount that was told, if only as 0, was not."""
+    return bool(changed) and all(old[name] is None or old[name] == "" for name in changed)
+
+
+def _text(row: Mapping[str, object] | None, name: str) -> str | None:
+    told = None if row is None else row.get(name)
+    return None if told is None else str(told)
+
+
+def _judged(step: ActivityStep, reading: AccountReading, before: Mapping[str, object] | None) -> ActivityStep:
+    """A walk along markets is unfinished until every wallet told its coins once: no market is none that is done."""
+    was_done = before is not None and bool(before["is_backfilled"])
+    is_whole = bool(reading.wallets) and all(isinstance(one, WalletReading) for one in reading.wallets.values())
+    if not step.is_by_assets or was_done or is_whole:
+        return step
+    return replace(step, is_backfilled=False, progress=0.0)
 
 
 def _cursor_row(account: Account, step: ActivityStep, known_at: datetime) -> Row:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from portfolio_lab.models.accounts import Account
 from portfolio_lab.models.activity import CashFlow
 from portfolio_lab.models.tables import CASH_FLOWS, PRICES
-from portfolio_lab.sync.activity_rows import CursorKey, flow_of
+from portfolio_lab.sync.activity_rows import CursorKey, flow_of, restatement
 from portfolio_lab.sync.amounts import stored
 from portfolio_lab.sync.grading import Moment, VenuePrices, prices_of
 from portfolio_lab.sync.reading import FLOW_STREAMS, AccountReading, Origin
@@ -72,8 +72,10 @@ def new_flow_rows(
     moment: Moment,
     known_at: datetime,
     first_slots: Mapping[tuple[str, str], datetime],
-) -> list[Row]:
-    """Return a row for each cash flow that the store does not have in the same words already.
+) -> tuple[list[Row], dict[FlowKey, Row]]:
+    """Return a row for each cash flow that the store does not have in the same words already, and the stored ones.
+
+    The stored rows are those of about the same time, by key: what a flow said before it changed.
 
     `first_slots` tells by (user, account) since when an account is part of the book: what
     crossed its border before has the scope "earlier", and is no flow of the book. So has
@@ -84,15 +86,43 @@ def new_flow_rows(
     the nearest stored slot within a day of the flow; price and value are None where none is known.
     """
     if not read:
-        return []
+        return [], {}
     held = _stored_flows(store, read)
     fresh = [(account, flow) for account, flow in read if _told(held.get(_key(account, flow))) != _facts(flow)]
     history = _History(store, [flow.at for _, flow in fresh if abs(moment.slot - flow.at) > moment.interval])
-    return [
+    rows = [
         _row(account, flow, _price(account, flow, priced, history, moment), moment, known_at)
         | _scope(flow, first_slots.get((account.user, account.name)), held.get(_key(account, flow)))
         for account, flow in fresh
     ]
+    return rows, held
+
+
+def flow_restatements(
+    fresh: Sequence[Row],
+    held: Mapping[FlowKey, Row],
+    known_until: Mapping[str, datetime | None],
+    *,
+    known_at: datetime,
+) -> list[Row]:
+    """Return a restatement for each flow that came after its time had been read, or that says something else now.
+
+    Args:
+        fresh: this cycle's new rows.
+        held: the rows that they replace, by key.
+        known_until: by user, up to when the flows had been read before this cycle.
+        known_at: goes into that column.
+    """
+    told = []
+    for row in fresh:
+        old = held.get(tuple(row[name] for name in CASH_FLOWS.key))  # type: ignore[call-overload]
+        if old is not None or (row["scope"] != EARLIER and _is_before(row["at"], known_until.get(str(row["user"])))):
+            told.append(restatement(CASH_FLOWS, row, old, known_at=known_at))
+    return told
+
+
+def _is_before(at: object, until: datetime | None) -> bool:
+    return until is not None and isinstance(at, datetime) and at < until
 
 
 def _scope(flow: CashFlow, began: datetime | None, held: Row | None) -> Row:
@@ -169,14 +199,14 @@ def _stored_flows(store: Store, read: Sequence[tuple[Account, CashFlow]]) -> dic
 
 
 def _told(row: Row | None) -> tuple[object, ...]:
-    return () if row is None else tuple(row[name] for name in _FACTS)
+    return () if row is None else tuple("" if row[name] is None else row[name] for name in _FACTS)
 
 
-_FACTS = ("at", "asset", "quantity", "fee", "txid")
+_FACTS = ("at", "asset", "quantity", "fee", "txid", "network")
 
 
 def _facts(flow: CashFlow) -> tuple[object, ...]:
-    return (flow.at, flow.asset, stored(flow.quantity), stored(flow.fee), flow.txid)
+    return (flow.at, flow.asset, stored(flow.quantity), stored(flow.fee), flow.txid, flow.network)
 
 
 def _key(account: Account, flow: CashFlow) -> FlowKey:

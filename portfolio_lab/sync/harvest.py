@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from portfolio_lab.engines.pairing import Pair
 from portfolio_lab.models.accounts import Account
+from portfolio_lab.models.activity import ActivityStep
 from portfolio_lab.models.snapshot import Grade, PortfolioSnapshot
 from portfolio_lab.models.tables import (
     ACCOUNTS,
@@ -33,9 +34,9 @@ from portfolio_lab.models.tables import (
     USERS_PORTFOLIO_STATE,
 )
 from portfolio_lab.settings import Settings
-from portfolio_lab.sync.activity_rows import activity_rows, restatement
+from portfolio_lab.sync.activity_rows import activity_rows
 from portfolio_lab.sync.attestation_rows import attested
-from portfolio_lab.sync.cash_flow_rows import EARLIER, flows_read, flows_until, new_flow_rows
+from portfolio_lab.sync.cash_flow_rows import EARLIER, flow_restatements, flows_read, flows_until, new_flow_rows
 from portfolio_lab.sync.evidence import denied, explained_by, ledger_of
 from portfolio_lab.sync.flow_scopes import book_since, equity_by_account, membership_rows, returned_rows, scoped
 from portfolio_lab.sync.grading import Moment, grade_user, price_book, prices_of
@@ -192,10 +193,11 @@ class Cycle:
         read = flows_read(self._readings)
         members = {user: book.members for user, book in self._memory.books.items()}
         first_slots = book_since(self._memory.first_slots(), self._account_rows, members)
-        fresh = new_flow_rows(
+        fresh, held = new_flow_rows(
             self._store, read, self._priced, moment=self._moment, known_at=self._at, first_slots=first_slots
         )
-        self._activity.restatements += self._late_flows(fresh)
+        known_until = {user: progress_of(state).flows_until for user, state in (self._memory.states or {}).items()}
+        self._activity.restatements += flow_restatements(fresh, held, known_until, known_at=self._at)
         rows, pairs = scoped(self._store, fresh, known_at=self._at)
         self._pairs = [(str(_user_of(rows, pair)), pair) for pair in pairs]
         for snapshot in self._snapshots:
@@ -204,15 +206,6 @@ class Cycle:
                 snapshot, before.members if before else None, currency=self._moment.currency, known_at=self._at
             )
         return rows
-
-    def _late_flows(self, fresh: Sequence[Row]) -> list[Row]:
-        """Flows that came after their time had been read; each changes a past that was told already."""
-        known = {user: progress_of(state).flows_until for user, state in (self._memory.states or {}).items()}
-        return [
-            restatement(CASH_FLOWS, row, None, known_at=self._at)
-            for row in fresh
-            if row["scope"] != EARLIER and _is_before(row["at"], known.get(str(row["user"])))
-        ]
 
     def _attested(self) -> list[Row]:
         rows: list[Row] = []
@@ -302,6 +295,7 @@ class Cycle:
             cursors=self._activity.cursors,
             suspicions=[row for verdict in self._verdicts.values() for row in verdict.rows],
             accounts=self._account_rows,
+            assets=self._seen_assets(),
         )
         for snapshot in self._snapshots:
             if snapshot.grade is Grade.COMPLETE:
@@ -311,16 +305,25 @@ class Cycle:
             if account.name in {name for name, _ in self._verdicts[account.user].doubted}:
                 self._memory.account(account).totals_at = None  # the venue's own total is asked for a second opinion
             # Not before the commit: rows that were not stored must be asked for again.
-            done = [step.stream for step in reading.activity.steps if step.is_current and step.is_backfilled]
+            done = [step.stream for step in reading.activity.steps if step.is_current and self._is_read(account, step)]
             # What failed is asked for again in its tier's time, too: a broken stream costs no budget each minute.
             self._memory.account(account).streams_at.update(
                 dict.fromkeys((*done, *reading.activity.failures), self._at)
             )
-            seen = self._memory.assets.setdefault((account.user, account.name), set())
-            seen |= {
-                asset for who, name, asset, _ in self._activity.events if (who, name) == (account.user, account.name)
-            }
-            seen |= {key[2] for key in self._held[account.user] if key[0] == account.name}
+
+    def _is_read(self, account: Account, step: ActivityStep) -> bool:
+        row = self._activity.cursors[account.user, account.name, step.stream]
+        return step.is_backfilled and bool(row["is_backfilled"])
+
+    def _seen_assets(self) -> dict[tuple[str, str], set[str]]:
+        """What each account showed in this cycle, held or told of."""
+        seen: dict[tuple[str, str], set[str]] = {}
+        for user, account, asset, _ in self._activity.events:
+            seen.setdefault((user, account), set()).add(asset)
+        for user, held in self._held.items():
+            for account, _, asset, _ in held:
+                seen.setdefault((user, account), set()).add(asset)
+        return seen
 
     def _remember_book(self, snapshot: PortfolioSnapshot) -> None:
         self._memory.books[snapshot.user] = LastBook(
@@ -359,10 +362,6 @@ class Cycle:
 
 def _is_of(row: Row, user: str, since: datetime) -> bool:
     return row["user"] == user and isinstance(row["at"], datetime) and row["at"] >= since
-
-
-def _is_before(at: object, until: datetime | None) -> bool:
-    return until is not None and isinstance(at, datetime) and at < until
 
 
 def _user_of(rows: Sequence[Row], pair: Pair) -> object:

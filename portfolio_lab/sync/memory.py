@@ -21,9 +21,13 @@ from portfolio_lab.models.prices import Price, PriceKind
 from portfolio_lab.models.tables import (
     ACCOUNTS,
     BALANCES,
+    CASH_FLOWS,
     CURSORS,
+    FILLS,
+    INCOME,
     PRICES,
     SUSPICIONS,
+    TRANSFERS,
     USERS_PORTFOLIO_STATE,
     WALLETS,
     Table,
@@ -31,7 +35,7 @@ from portfolio_lab.models.tables import (
 from portfolio_lab.sync.activity_rows import CursorKey
 from portfolio_lab.sync.reading import AccountKey
 from portfolio_lab.sync.rows import Row
-from portfolio_lab.sync.state_cache import StateCache
+from portfolio_lab.sync.state_cache import SEEN_ASSETS, StateCache
 from portfolio_lab.sync.suspicion import PENDING
 from portfolio_lab.sync.tiers import AccountMemory, quantities
 
@@ -39,6 +43,14 @@ if TYPE_CHECKING:
     from portfolio_lab.store import Store
 
 _AT_ONCE = timedelta(microseconds=1)
+
+_TELLING = (
+    (FILLS, ("underlying", "fee_asset", "settle_asset")),
+    (TRANSFERS, ("asset",)),
+    (INCOME, ("asset",)),
+    (CASH_FLOWS, ("asset",)),
+)
+"""The tables that name coins which came and went between two looks, with their columns of coins."""
 
 
 @dataclass(slots=True)
@@ -70,7 +82,7 @@ class Memory:
         """Return the states by user; everything else is in its place after that."""
         if self.states is None:
             rows = self.cache.load(store, before=slot) if self.cache is not None else None
-            self._take(rows or _from_store(store))
+            self._take(rows or _from_store(store, accounts))
             self._recall_books(store)
             self._recall_wallets(store, accounts)
         return self.states or {}
@@ -103,6 +115,7 @@ class Memory:
         cursors: Mapping[CursorKey, Row],
         suspicions: Iterable[Row],
         accounts: Iterable[Row],
+        assets: Mapping[tuple[str, str], Iterable[str]],
     ) -> None:
         """Take over what was committed in `slot`."""
         self.states = {**(self.states or {}), **states}
@@ -113,6 +126,8 @@ class Memory:
             if row["state"] != PENDING:
                 del self.suspicions[key]
         self.known_accounts.update({(str(row["user"]), str(row["account"])): row for row in accounts})
+        for key, seen in assets.items():
+            self.assets.setdefault(key, set()).update(seen)
         if self.cache is not None:
             self.cache.save(self._cached(), slot=slot)
 
@@ -128,6 +143,10 @@ class Memory:
             CURSORS.name: list(self.cursors.values()),
             SUSPICIONS.name: list(self.suspicions.values()),
             ACCOUNTS.name: list(self.known_accounts.values()),
+            SEEN_ASSETS.name: [
+                {"user": user, "account": account, "assets": sorted(seen)}
+                for (user, account), seen in self.assets.items()
+            ],
         }
 
     def _take(self, rows: Mapping[str, Sequence[Row]]) -> None:
@@ -136,6 +155,8 @@ class Memory:
         pending = [row for row in rows[SUSPICIONS.name] if row["state"] == PENDING]
         self.suspicions = {_key(SUSPICIONS, row): row for row in pending}
         self.known_accounts = {_key(ACCOUNTS, row): row for row in rows[ACCOUNTS.name]}
+        for row in rows[SEEN_ASSETS.name]:
+            self.assets.setdefault(_key(SEEN_ASSETS, row), set()).update(row["assets"])  # type: ignore[arg-type]
 
     def _recall_books(self, store: Store) -> None:
         for slot, users in _by_slot(self.states or {}, "complete_slot").items():
@@ -167,11 +188,39 @@ class Memory:
                 known.identity, known.identity_at = _identity(row), row["at"]  # type: ignore[assignment]
 
 
-def _from_store(store: Store) -> dict[str, list[Row]]:
-    return {
+def _from_store(store: Store, accounts: Sequence[Account]) -> dict[str, list[Row]]:
+    found = {
         table.name: store.read(table.name).to_pylist()
         for table in (USERS_PORTFOLIO_STATE, CURSORS, SUSPICIONS, ACCOUNTS)
     }
+    return found | {SEEN_ASSETS.name: _seen_assets(store, accounts, found[CURSORS.name])}
+
+
+def _seen_assets(store: Store, accounts: Sequence[Account], cursors: Sequence[Row]) -> list[Row]:
+    """Every coin that the stored facts name, by account: a market of a coin that came and went is visited, too.
+
+    Balances are looked through from the last walk along the markets on: what was held before is in its cursor.
+    """
+    configured = {(account.user, account.name) for account in accounts}
+    walked: list[datetime] = [
+        row["at"]  # type: ignore[misc]
+        for row in cursors
+        if str(row["stream"]).endswith("_fills") and (row["user"], row["account"]) in configured
+    ]
+    since = min(walked) - timedelta(days=1) if walked else None
+    parts = [_named(store, BALANCES, "asset", since)]
+    parts += [_named(store, table, name, None) for table, names in _TELLING for name in names]
+    seen: dict[tuple[str, str], set[str]] = {}
+    for user, account, asset in (row for part in parts for row in part):
+        if asset and (user, account) in configured:
+            seen.setdefault((user, account), set()).add(asset)
+    return [{"user": user, "account": account, "assets": sorted(coins)} for (user, account), coins in seen.items()]
+
+
+def _named(store: Store, table: Table, name: str, since: datetime | None) -> list[tuple[str, str, str]]:
+    columns = ["user", "account", name]
+    once = store.read(table.name, columns=columns, since=since).group_by(columns).aggregate([])
+    return [(row["user"], row["account"], row[name]) for row in once.to_pylist()]
 
 
 def _at_slot(store: Store, table: Table, slot: datetime, users: Sequence[str] | None) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from portfolio_lab.models.columns import ACCOUNT, USER, column
 from portfolio_lab.models.tables import ACCOUNTS, CURSORS, SUSPICIONS, USERS_PORTFOLIO_STATE, Table
 from portfolio_lab.security.private_files import write_private
 from portfolio_lab.sync.rows import Row, table_of
@@ -26,6 +27,16 @@ logger = logging.getLogger(__name__)
 
 CACHED = (CURSORS, SUSPICIONS, ACCOUNTS, USERS_PORTFOLIO_STATE)
 """The tables that are kept, each in a file of its own."""
+
+SEEN_ASSETS = Table(
+    "seen_assets",
+    1,
+    ("user", "account"),
+    pa.schema([USER, ACCOUNT, column("assets", pa.list_(pa.string()), "asset codes that the account ever showed")]),
+)
+"""What no table of the store says in one place: it is gathered from all of them where the cache is missing."""
+
+_FILES = (*CACHED, SEEN_ASSETS)
 
 MOST_SLOTS = 20_000
 _SLOT = b"slot"
@@ -49,7 +60,7 @@ class StateCache:
         """Return the cached rows by table when all are of the store's last slot before `before`, else None."""
         found: dict[str, Sequence[Row]] = {}
         slots = set()
-        for table in CACHED:
+        for table in _FILES:
             try:
                 rows = pa.ipc.open_file(pa.py_buffer(self._path(table).read_bytes())).read_all()
                 slots.add(datetime.fromisoformat((rows.schema.metadata or {})[_SLOT].decode()))
@@ -64,7 +75,7 @@ class StateCache:
     def save(self, rows: Rows, *, slot: datetime) -> None:
         """Keep the rows as they are after the commit of `slot`. A disk that refuses costs only time."""
         try:
-            for table in CACHED:
+            for table in _FILES:
                 write_private(self._path(table), _encoded(table_of(table, rows[table.name]), slot))
         except OSError as error:
             logger.warning("state_cache_not_written reason=%s", error.strerror)

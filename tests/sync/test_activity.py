@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from cycles import MINUTE, Cycles, binance, grade
-from fake_venues import MIDNIGHT, Died, FakeVenue
+from fake_venues import MIDNIGHT, Died, FakeReader, FakeVenue
 
 from portfolio_lab.errors import CredentialsError, StoreError, UnreachableError
 from portfolio_lab.models.accounts import Wallet
-from portfolio_lab.models.activity import ActivityRow, CashFlow, EquityEstimate, Fill, Income, Transfer
+from portfolio_lab.models.activity import ActivityRow, ActivityStep, CashFlow, EquityEstimate, Fill, Income, Transfer
 
 NOON = MIDNIGHT + timedelta(hours=12)
 
@@ -139,7 +139,9 @@ async def test_a_row_that_changed_says_what_it_was(book: Cycles) -> None:
     assert row["quantity"] == Decimal("-0.5")
     (told,) = book.rows("restatements")
     assert told["reason"] == "changed"
-    assert json.loads(told["detail"])["quantity"].startswith("-0.25")
+    detail = json.loads(told["detail"])
+    assert detail["before"].keys() == detail["after"].keys() == {"quantity"}
+    assert detail["before"]["quantity"].startswith("-0.25") and detail["after"]["quantity"].startswith("-0.5")
 
 
 async def test_a_stream_that_fails_spoils_neither_equity_nor_the_other_streams(book: Cycles) -> None:
@@ -203,3 +205,61 @@ async def test_a_flow_of_before_the_account_was_in_the_book_is_none_of_the_book(
     await book.at(NOON + MINUTE)
     rows = stored(book.rows("cash_flows"))
     assert (rows["old"]["scope"], rows["new"]["scope"]) == ("earlier", "external")
+
+
+@pytest.mark.parametrize(
+    ("later", "reason", "column"),
+    [
+        ({"txid": "0xabc"}, "completed", "txid"),
+        ({"network": "TRX"}, "completed", "network"),
+        ({"fee": Decimal("0.5")}, "changed", "fee"),
+        ({"quantity": Decimal(101)}, "changed", "quantity"),
+    ],
+)
+async def test_a_flow_whose_words_changed_says_before_and_after(
+    book: Cycles, later: dict[str, Any], reason: str, column: str
+) -> None:
+    first = CashFlow(NOON - MINUTE, "d1", "deposit", "USDT", Decimal(100), Decimal(0), "")
+    tell(book.venue, deposits=[first], withdrawals=[])
+    await book.at(NOON)
+    book.venue.streams["alice"]["deposits"].append(replace(first, **later))
+    await book.next(11)
+    (told,) = book.rows("restatements", table="cash_flows")
+    assert (told["reason"], told["row_id"]) == (reason, "deposit/d1")
+    detail = json.loads(told["detail"])
+    assert detail["before"].keys() == detail["after"].keys() == {column}
+    assert detail["before"][column] != detail["after"][column]
+
+
+async def test_a_coin_that_came_and_went_is_known_to_a_fresh_process(book: Cycles) -> None:
+    tell(book.venue, income=[replace(funding(1), asset="DOGE")], fills=[fill(1)])
+    await book.at(NOON)
+    book.restart()
+    await book.next()
+    known = book.memory.assets["alice", "binance:main"]
+    assert known >= {"DOGE", "BTC"}, "neither is held by any wallet now"
+
+
+async def test_markets_are_not_read_to_the_end_before_every_wallet_told_its_coins(
+    book: Cycles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = FakeReader.fetch_step
+
+    async def by_assets(reader: FakeReader, *asked: Any, **more: Any) -> ActivityStep:
+        return replace(await told(reader, *asked, **more), is_by_assets=True)
+
+    monkeypatch.setattr(FakeReader, "fetch_step", by_assets)
+    tell(book.venue, spot_fills=[])
+    wallets = [str(wallet) for wallet in book.settings.accounts[0].wallets]
+    book.venue.faults |= {("alice", wallet): UnreachableError("no answer") for wallet in wallets}
+    await book.at(NOON)
+    (row,) = book.rows("cursors", stream="spot_fills")
+    assert (row["is_backfilled"], row["progress"]) == (False, 0.0)
+    book.venue.faults.clear()
+    await book.next()
+    (row,) = book.rows("cursors", stream="spot_fills")
+    assert row["is_backfilled"], "now every wallet has told"
+    book.venue.faults["alice", wallets[0]] = UnreachableError("no answer")
+    await book.next(11)
+    (row,) = book.rows("cursors", stream="spot_fills")
+    assert row["is_backfilled"], "an outage later makes nothing unread"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import pytest
 from fake_venues import MIDNIGHT, FakeHub, Hand
 
 from portfolio_lab.errors import UnreachableError
-from portfolio_lab.models.accounts import Credentials
+from portfolio_lab.models.accounts import Credentials, Wallet
+from portfolio_lab.models.activity import Income
 from portfolio_lab.settings import load_settings
 from portfolio_lab.store import Store
 from portfolio_lab.sync import run_cycle, sync_id_of
 from portfolio_lab.sync.memory import Memory
-from portfolio_lab.sync.state_cache import CACHED, StateCache
+from portfolio_lab.sync.state_cache import CACHED, SEEN_ASSETS, StateCache
 from portfolio_lab.sync.state_rows import load_states
 
 MINUTE = timedelta(minutes=1)
@@ -70,6 +72,17 @@ async def test_a_fresh_process_reads_but_the_last_slot(cached: Lab, monkeypatch:
     monkeypatch.setattr(cached.store, "read", watched)
     await cached.at(MIDNIGHT + MINUTE)
     assert set(spans) == {(MIDNIGHT, MIDNIGHT + timedelta(microseconds=1))}
+
+
+async def test_coins_that_came_and_went_are_in_the_cache(cached: Lab) -> None:
+    gift = Income(MIDNIGHT, "i1", "dividend", "Airdrop", Wallet.SPOT, "DOGE", Decimal(5))
+    cached.hub.state.streams["alice"] = {"dividends": [gift]}
+    await cached.at(MIDNIGHT)
+    rows = cached.cache.load(cached.store, before=MIDNIGHT + MINUTE)
+    assert rows is not None
+    seen = {(row["user"], row["account"]): row["assets"] for row in rows[SEEN_ASSETS.name]}
+    assert "DOGE" in seen["alice", "binance:main"]
+    assert "DOGE" not in seen["bob", "okx:desk"]
 
 
 async def test_a_commit_that_the_cache_missed_makes_it_old(cached: Lab) -> None:

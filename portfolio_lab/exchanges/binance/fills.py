@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from portfolio_lab.errors import AnswerShapeError
@@ -90,7 +90,8 @@ async def step_fills(
     symbols = (symbols | set(walk.tracks)) & set(listed)
     walk.tracks = {name: track for name, track in walk.tracks.items() if name in listed}
     ask = _asker(client, market, listed)
-    return await take_walk(stream, walk, symbols, ask, size=market.page, now=now, is_upward=stream != "spot_fills")
+    step = await take_walk(stream, walk, symbols, ask, size=market.page, now=now, is_upward=stream != "spot_fills")
+    return replace(step, is_by_assets=market.income is None)
 
 
 def _is_candidate(one: Instrument, assets: frozenset[str]) -> bool:
