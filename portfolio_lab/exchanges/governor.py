@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from portfolio_lab.errors import BannedError, PostponedError, RateLimitedError
+from portfolio_lab.exchanges.gate import Gate
 from portfolio_lab.exchanges.ledger import Closure, Ledger, State
 from portfolio_lab.exchanges.tally import LEASE, RESERVE, Budget, Priority, Tally
 
@@ -113,7 +114,7 @@ class Governor:
         self._own = State()
         self._closure: Closure | None = None
         self._lines: dict[tuple[str, Priority], deque[Waiter]] = {}
-        self._gate = asyncio.Semaphore(WIDTH)
+        self._gate = Gate(WIDTH)
 
     @asynccontextmanager
     async def admitted(self, budget: Budget, weight: int, priority: Priority = Priority.CORE) -> AsyncIterator[Turn]:
@@ -124,7 +125,7 @@ class Governor:
         """
         turn = Turn(await self._stand(budget, weight, priority))
         try:
-            async with self._gate:
+            async with self._gate.passed(priority):
                 await self._pass_closure(budget, turn)
                 turn.sent = self._venue_now()
                 yield turn

@@ -14,9 +14,10 @@ from portfolio_lab.models.tables import PORTFOLIO_SNAPSHOTS, WALLETS
 from portfolio_lab.settings import Settings
 from portfolio_lab.sync.cash_flow_rows import flows_since
 from portfolio_lab.sync.collecting import collected_once
+from portfolio_lab.sync.doors import Hub
 from portfolio_lab.sync.harvest import Cycle, duplicates_of
 from portfolio_lab.sync.memory import Memory
-from portfolio_lab.sync.reading import AccountKey, BookReading, Hub, read_book
+from portfolio_lab.sync.reading import AccountKey, BookReading, read_book
 from portfolio_lab.sync.report import CycleReport, UserLine, WalletLine
 from portfolio_lab.sync.restating import WRITER
 from portfolio_lab.sync.state_rows import progress_of

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from portfolio_lab.errors import PostponedError, VenueError
 from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
-from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
+from portfolio_lab.models.activity import ActivityStep, CashFlow, VenueTotals
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
 from portfolio_lab.models.prices import Quote
 from portfolio_lab.sync import amounts
+from portfolio_lab.sync.doors import AccountReader, Hub, Market
 from portfolio_lab.sync.report import Failure
-from portfolio_lab.sync.resting import OrdersByWallet, by_wallet, groups, judged
+from portfolio_lab.sync.resting import OrdersByGroup, by_wallet, groups, judged
 
 logger = logging.getLogger(__name__)
 
 ACCOUNTS_AT_ONCE = 64
+HISTORIES_AT_ONCE = 16
 LARGEST_OFFSET = timedelta(seconds=1)
 TIME_LEFT_FOR_THE_REST = 5.0
 """Seconds before the cycle's end at which no further step along a stream is begun."""
@@ -37,66 +40,6 @@ _HOPELESS = frozenset({"credentials", "banned", "rate_limited", "maintenance", "
 Origin = tuple[str, str | None]
 AccountKey = tuple[str, str, str]
 Answer = TypeVar("Answer")
-
-
-class Market(Protocol):
-    """One venue's public side, shared by all its accounts."""
-
-    async def measure_clock(self) -> timedelta:
-        """Return the venue's time minus ours."""
-        ...
-
-    async def fetch_quotes(self) -> tuple[Quote, ...]:
-        """Return everything that is needed to price coins."""
-        ...
-
-
-class AccountReader(Protocol):
-    """One account's private side. Every call raises only the VenueError family."""
-
-    async def fetch_identity(self) -> Identity:
-        """Return who the account is at the venue, and what its key may do."""
-        ...
-
-    async def fetch_totals(self) -> VenueTotals:
-        """Return the venue's own totals, and which wallets the account does not have."""
-        ...
-
-    def streams(self, wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
-        """Return the streams of activity of an account that has these wallets, most precious first."""
-        ...
-
-    async def fetch_step(
-        self, stream: str, cursor: str, *, now: datetime, assets: frozenset[str], in_background: bool = False
-    ) -> ActivityStep:
-        """Take one bounded step along a stream."""
-        ...
-
-    async def fetch_wallet(self, wallet: Wallet) -> WalletReading:
-        """Return what one wallet holds."""
-        ...
-
-    async def fetch_open_orders(
-        self, wallets: tuple[Wallet, ...] = (), *, in_background: bool = False
-    ) -> tuple[OpenOrder, ...]:
-        """Return the resting orders of the wallets, of all where none is named."""
-        ...
-
-    async def fetch_cash_flows(self, *, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
-        """Return the deposits and withdrawals in [since, until)."""
-        ...
-
-
-class Hub(Protocol):
-    """Where markets and readers come from."""
-
-    async def market(self, venue: str, base_url: str | None) -> Market:
-        """Return the market of a venue at an origin."""
-        ...
-
-    async def reader(self, account: Account, credentials: Credentials) -> AccountReader:
-        """Return the reader of an account."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +84,11 @@ class BookReading:
 class Ask:
     """One account to read: its key where the vault has one, and what is wanted of it.
 
-    `turn` sorts the accounts of a venue: the lowest is asked first. `resting` tells from the
-    wallets that were read whose orders to ask for.
-
     `wallets` are asked at once, `held_back` ones only when `moves` says that the others have
-    changed so that money may have gone into them. `refused` is a failure known beforehand: then
-    nobody is asked anything. `absent` are wallets that the account does not have. `cursors`
-    continue the account's streams, `is_due` says which of them to look at; at most `most_steps`
-    steps are taken.
+    changed so that money may have gone into them; `resting` tells from what was read whose orders
+    to ask for. `refused` is a failure known beforehand: then nobody is asked anything. `absent`
+    are wallets that the account does not have. `cursors` continue the account's streams, `is_due`
+    says which to look at, in `most_steps` steps at most. The lowest `turn` of a venue goes first.
     """
 
     account: Account
@@ -191,7 +131,9 @@ class _Round:
         self._hub = hub
         self._until = until
         self._ends = ends
-        self._places = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
+        self._core = _places(ACCOUNTS_AT_ONCE)
+        self._rest = _places(ACCOUNTS_AT_ONCE)
+        self._past = _places(HISTORIES_AT_ONCE)
 
     async def read_origin(
         self, origin: Origin, asks: Sequence[Ask]
@@ -221,37 +163,46 @@ class _Round:
             return self._refused(ask, ask.refused)
         if ask.credentials is None:
             return self._refused(ask, _no_credentials(ask.account))
-        async with self._places:
+        async with self._core[ask.account.origin]:
             reader = await self._guarded(self._hub.reader(ask.account, ask.credentials), _name(ask.account))
             if isinstance(reader, Failure):
                 return self._refused(ask, reader)
-            return await self._parts(ask, reader)
+            wallets = await self._wallets(ask, reader)
+        # Places of their own: nobody's wallets wait until another one's orders or past have been read.
+        async with self._rest[ask.account.origin]:
+            reading = await self._parts(ask, reader, wallets)
+        async with self._past[ask.account.origin]:
+            return replace(reading, activity=await self._activity(ask, reader, reading))
 
-    async def _parts(self, ask: Ask, reader: AccountReader) -> AccountReading:
+    async def _parts(
+        self, ask: Ask, reader: AccountReader, wallets: dict[Wallet, WalletReading | Failure]
+    ) -> AccountReading:
         name = _name(ask.account)
         by_stream = _tells_flows_by_stream(reader, ask.account.wallets)
-        (wallets, orders, orders_read), flows, totals, identity = await asyncio.gather(
-            self._wallets_and_orders(ask, reader),
+        orders, flows, totals, identity = await asyncio.gather(
+            self._orders(ask, reader, wallets),
             self._if(not by_stream, _flows(reader, ask.flows_since, self._until), f"{name} cash flows"),
             self._if(ask.wants_totals, reader.fetch_totals(), f"{name} totals"),
             self._if(ask.wants_identity, reader.fetch_identity(), f"{name} identity"),
         )
-        absent = totals.absent if isinstance(totals, VenueTotals) else ask.absent
-        present = tuple(wallet for wallet in ask.account.wallets if wallet not in absent)
-        # A new account's coins are known only now, and its markets are found by them.
-        seen = ask.assets | _assets_of(wallets.values())
-        activity = await self._activity(replace(ask, assets=seen), reader, present)
-        return AccountReading(ask.account, wallets, orders, flows, self._until, totals, identity, activity, orders_read)
+        return AccountReading(
+            ask.account,
+            wallets,
+            judged(orders),
+            flows,
+            self._until,
+            totals,
+            identity,
+            orders_read=by_wallet(orders),
+        )
 
-    async def _wallets_and_orders(
-        self, ask: Ask, reader: AccountReader
-    ) -> tuple[dict[Wallet, WalletReading | Failure], tuple[OpenOrder, ...] | Failure | None, OrdersByWallet]:
-        """Read the wallets; what they hold back for orders tells whose orders to ask for."""
-        wallets = await self._wallets(ask, reader)
+    async def _orders(
+        self, ask: Ask, reader: AccountReader, wallets: Mapping[Wallet, WalletReading | Failure]
+    ) -> OrdersByGroup:
+        """What the wallets hold back for orders tells whose orders to ask for."""
         wanted, what = groups(ask.resting(wallets), wallets), f"{_name(ask.account)} open orders"
-        said = await asyncio.gather(*(self._guarded(_orders(reader, group), what) for group in wanted))
-        found = dict(zip(wanted, said, strict=True))
-        return wallets, judged(found), by_wallet(found)
+        asked = (self._guarded(_orders(reader, group), what) for group in wanted)
+        return dict(zip(wanted, await asyncio.gather(*asked), strict=True))
 
     async def _wallets(self, ask: Ask, reader: AccountReader) -> dict[Wallet, WalletReading | Failure]:
         found = await self._each(ask, reader, ask.wallets)
@@ -272,8 +223,12 @@ class _Round:
         asked.close()
         return None
 
-    async def _activity(self, ask: Ask, reader: AccountReader, wallets: tuple[Wallet, ...]) -> Steps:
+    async def _activity(self, ask: Ask, reader: AccountReader, known: AccountReading) -> Steps:
         """Step along the streams that are due until they are current, then backfill with what is left."""
+        absent = known.totals.absent if isinstance(known.totals, VenueTotals) else ask.absent
+        wallets = tuple(wallet for wallet in ask.account.wallets if wallet not in absent)
+        # A new account's coins are known only now, and its markets are found by them.
+        ask = replace(ask, assets=ask.assets | _assets_of(known.wallets.values()))
         walk = _Walk(self, ask, reader)
         due = [stream.name for stream in reader.streams(wallets) if ask.is_due(stream.name)]
         for name in due:
@@ -304,8 +259,15 @@ class _Round:
         if not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=1.0)
+            if task.done() and not task.cancelled():
+                task.exception()  # it ended by itself meanwhile: looked at, or it is logged as forgotten
             return Failure("timeout", f"{what} had not answered when the cycle's time was up")
         return _outcome(task, what)
+
+
+def _places(count: int) -> defaultdict[Origin, asyncio.Semaphore]:
+    """Places for accounts, by origin: a venue that is crowded or hangs keeps the other one from nothing."""
+    return defaultdict(lambda: asyncio.Semaphore(count))
 
 
 class _Walk:

@@ -24,9 +24,10 @@ from portfolio_lab.security.vault import Vault, passphrase_from_environment
 from portfolio_lab.settings import Settings, load_settings
 from portfolio_lab.sync.alerts import Alerts, Send
 from portfolio_lab.sync.cycle import Clock, run_cycle, slot_at, sync_id_of, utc_now
+from portfolio_lab.sync.doors import Hub
 from portfolio_lab.sync.journal import journal, write_failures
 from portfolio_lab.sync.memory import Memory
-from portfolio_lab.sync.reading import AccountKey, Hub
+from portfolio_lab.sync.reading import AccountKey
 from portfolio_lab.sync.report import CycleReport
 from portfolio_lab.sync.state_cache import StateCache
 

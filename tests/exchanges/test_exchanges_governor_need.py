@@ -15,6 +15,7 @@ import pytest_asyncio
 from portfolio_lab.errors import PostponedError
 from portfolio_lab.exchanges import AccountReader, Hub
 from portfolio_lab.exchanges.binance.endpoints import FAPI
+from portfolio_lab.exchanges.gate import Gate
 from portfolio_lab.exchanges.governor import Budget, Governor, Priority, hurried
 from portfolio_lab.models.accounts import Account, Credentials, Wallet
 from portfolio_lab.models.holdings import Position
@@ -205,3 +206,52 @@ async def test_who_asks_only_where_there_is_room_now_does_not_stand_in_a_line() 
         async with governor.admitted(budget, 1, Priority.SLOW):
             pass
     assert slept == []
+
+
+# ---------------------------------------------------------------- who goes through the gate
+
+
+async def passing(gate: Gate, name: str, priority: int, order: list[str], may_end: asyncio.Event) -> None:
+    async with gate.passed(priority):
+        order.append(name)
+        await may_end.wait()
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_the_core_goes_through_the_gate_before_history_that_has_waited_longer() -> None:
+    gate, order, end = Gate(1), list[str](), asyncio.Event()
+    asked = []
+    for name, priority in (("first", 2), ("history", 2), ("core", 0), ("orders", 1), ("core too", 0)):
+        asked.append(asyncio.create_task(passing(gate, name, priority, order, end)))
+        await turns()
+    assert order == ["first"]
+    end.set()
+    await asyncio.gather(*asked)
+    assert order == ["first", "core", "core too", "orders", "history"]
+
+
+async def test_a_place_is_not_lost_with_one_who_gives_up_waiting() -> None:
+    gate, order, end = Gate(1), list[str](), asyncio.Event()
+    tasks = [asyncio.create_task(passing(gate, name, 0, order, end)) for name in ("first", "gone", "next")]
+    await turns()
+    tasks[1].cancel()
+    await turns()
+    end.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    async with gate.passed(0):  # the place is free again
+        assert order == ["first", "next"]
+
+
+async def test_a_place_that_is_given_to_one_who_gives_up_in_that_moment_goes_on() -> None:
+    gate, order, end = Gate(1), list[str](), asyncio.Event()
+    end.set()
+    async with gate.passed(0):
+        tasks = [asyncio.create_task(passing(gate, name, 0, order, end)) for name in ("gone", "next")]
+        await turns()
+    tasks[0].cancel()  # it has been called, and has not run yet
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert order == ["next"]
