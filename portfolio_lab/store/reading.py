@@ -18,7 +18,7 @@ from portfolio_lab.models.tables import Table
 from portfolio_lab.store.files import Files
 from portfolio_lab.store.log import Log
 from portfolio_lab.store.parquet import COMMITTED_AT, decoded, joined, time_column
-from portfolio_lab.store.records import StoredFile, instant
+from portfolio_lab.store.records import MEND, StoredFile, instant
 from portfolio_lab.store.revisions import counting, in_order, newest, stamped
 
 T = TypeVar("T")
@@ -180,8 +180,7 @@ class Reader:
                 if attempt == 3:  # noqa: PLR2004 - the third listing names it still: it is lost, not folded
                     name = _relative(error, self._files.root)
                     raise StoreError(
-                        f"{question.table.name}: {name} is missing, though a commit names it. "
-                        "Restore it from a backup; without one, move its record in log/ away to go on without it."
+                        f"{question.table.name}: {name} is missing, though a record names it. {MEND}"
                     ) from error
             except OSError as error:
                 raise StoreError(
@@ -268,10 +267,7 @@ class Reader:
         if trusted:
             return content
         if len(content) != stored.size or hashlib.sha256(content).hexdigest() != stored.sha256:
-            raise StoreError(
-                f"{_where(stored)} is damaged: it is not what was committed. Restore it from a backup; "
-                f"without one, {_without(stored)}."
-            )
+            raise StoreError(f"{_where(stored)} is damaged: it is not what {_record_of(stored)} committed. {MEND}")
         self._verified.add(stored.path)
         return content
 
@@ -293,12 +289,10 @@ def _where(stored: StoredFile) -> str:
     return f"table {stored.table}, day {day}: file {stored.path}"
 
 
-def _without(stored: StoredFile) -> str:
-    place = stored.path.split("/")
-    day = place[2].partition("=")[2]
-    if place[0] == "sealed":
-        return f"move log/{day} away to go on without that day"
-    return f"move its record, log/{day}/a-{place[3].rpartition('-')[0]}.json, away to go on without that cycle"
+def _record_of(stored: StoredFile) -> str:
+    room, _, folder, name = stored.path.split("/")
+    day, stem = folder.partition("=")[2], name.rpartition("-")[0]
+    return f"log/{day}/a-{stem}.json" if room == "hot" else f"log/{day}/f-{stem[2:]}.json"
 
 
 def _relative(error: FileNotFoundError, root: Path | str) -> str:

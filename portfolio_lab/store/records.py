@@ -16,6 +16,12 @@ from typing import Any, TypeVar
 from portfolio_lab.errors import StoreError
 
 RECORD_FORMAT = 1
+MEND = (
+    "`portfolio-lab store verify --repair --from BACKUP` restores it; without a backup, --repair sets it aside "
+    "so that the rest is read."
+)
+"""What every error of damage says to do next."""
+
 _OTHER_VERSION = "{where} was written by another version of portfolio-lab. Install that version or a newer one."
 
 _Record = TypeVar("_Record")
@@ -109,10 +115,7 @@ def _checked(content: bytes, where: str, kind: str, build: Callable[[dict[str, A
     except (ValueError, KeyError, TypeError, RecursionError):
         whole = False
     if not whole:
-        raise StoreError(
-            f"{where} is damaged. Restore it from a backup; without one, move it away "
-            "to go on without what it committed."
-        )
+        raise StoreError(f"{where} is damaged. {MEND}")
     if record.get("format") != RECORD_FORMAT or record.get("kind") != kind:
         raise StoreError(_OTHER_VERSION.format(where=where))
     try:
