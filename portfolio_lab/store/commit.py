@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from portfolio_lab.errors import BadInputError, StoreError
 from portfolio_lab.models.tables import Table
@@ -58,6 +59,22 @@ def check_slot(slot: datetime) -> datetime:
     return slot.astimezone(UTC)
 
 
+def check_finite(table: str, rows: pa.Table) -> None:
+    """Raise StoreError where a float is NaN or infinite.
+
+    Unknown is null here. A NaN would be counted as known, and make every sum over it NaN; who
+    builds the rows says which of the two he means, the store does not guess.
+    """
+    for column in rows.schema:
+        if pa.types.is_floating(column.type):
+            strange = pc.sum(pc.invert(pc.is_finite(rows.column(column.name))).cast(pa.int64())).as_py()
+            if strange:
+                raise StoreError(
+                    f"{table}: column {column.name!r} has {strange} value(s) that are NaN or infinite; "
+                    "what is unknown is stored as null"
+                )
+
+
 @dataclass(slots=True)
 class Committer:
     """Writes records for one open store. `clock` gives aware UTC instants."""
@@ -73,6 +90,8 @@ class Committer:
         slot = check_slot(slot)
         path = self.log.path(slot, check_sync_id(sync_id))
         rows = {name: checked(self._table(name), tables[name]) for name in sorted(tables)}
+        for name, part in rows.items():
+            check_finite(name, part)
         try:
             if self.files.exists(path):
                 return self._first(path)
