@@ -40,13 +40,19 @@ from portfolio_lab.settings import Settings
 from portfolio_lab.store import Store
 from portfolio_lab.sync import run_cycle
 from portfolio_lab.sync.memory import Memory
+from portfolio_lab.sync.report import CycleReport, WalletLine
 
 SPOT_SYMBOLS, CONTRACTS, LISTED_COINS, HELD_COINS, MARGIN_ASSETS, POSITIONS = 3_500, 700, 700, 40, 25, 5
 NAIVE_ACCOUNTS = 3
 MOST_CYCLES_OF_HISTORY = 100
 ACCOUNTS_AT_ONCE = 64
 SHARED_ACCOUNTS = 200
+MOST_OF_THE_FLOOR, LEAST_BELOW_SHARED, MOST_MEGABYTES = 3.0, 3.0, 0.5
 ROUNDS = 3
+MOST_WARM_UPS = 3
+PATIENT = {"interval_seconds": 180}
+"""A machine that is busy with other things may answer late: nobody's time is up for that, ours nor a peer's."""
+PEER_TIMEOUT = 300_000
 EXPECTED = (LISTED_COINS, LISTED_COINS, MARGIN_ASSETS, POSITIONS)
 FAPI_WEIGHT = 10
 WALLETS = (Wallet.SPOT, Wallet.FUNDING, Wallet.USD_M)
@@ -215,25 +221,34 @@ async def ours(url: str, accounts: int, folder: Path) -> tuple[float, float, flo
     Budget.usable = property(lambda _: 1e15)  # type: ignore[assignment, method-assign]  # the server has no limits
     clock, store = Clock(), Store.create(folder / "store")
     configured = tuple(Account(f"u{i}", "binance", "main", url, WALLETS) for i in range(accounts))
-    settings = Settings(folder, accounts=configured, users=tuple(one.user for one in configured))
+    settings = Settings(folder, accounts=configured, users=tuple(one.user for one in configured), **PATIENT)
     keys = {one.key: Credentials(f"k{i}", "s") for i, one in enumerate(configured)}
     memory = Memory()
     gc.collect()
     before = psutil.Process().memory_info().rss
     spent = []
-    async with Hub(clock=clock) as hub:
+    async with Hub(clock=clock, deadline=60.0) as hub:
         await read_history(settings, keys, store, hub, clock, memory)
-        for _ in range(ROUNDS + 1):
+        # The first cycle reads what is read once (identity, savings, totals, history): the steady ones count.
+        for _ in range(MOST_WARM_UPS):
+            report = await run_cycle(settings, keys, store, hub, slot=clock.next_minute(), clock=clock, memory=memory)
+            if not failed(report):
+                break
+        for _ in range(ROUNDS):
             slot, cpu, wall = clock.next_minute(), time.process_time(), time.perf_counter()
             report = await run_cycle(settings, keys, store, hub, slot=slot, clock=clock, memory=memory)
             spent.append(
                 ((time.process_time() - cpu) / accounts * 1000, (time.perf_counter() - wall) / accounts * 1000)
             )
-            assert all(line.is_ok for line in (*report.wallets, *report.activity)), report.as_dict()
+            assert not failed(report), failed(report)
         gc.collect()
         grown = (psutil.Process().memory_info().rss - before) / accounts / 1e6
-    # The first cycle reads what is read once (identity, savings, totals, history): the steady ones count.
-    return min(cpu for cpu, _ in spent[1:]), min(wall for _, wall in spent[1:]), grown
+    return min(cpu for cpu, _ in spent), min(wall for _, wall in spent), grown
+
+
+def failed(report: CycleReport) -> list[WalletLine]:
+    """The first few lines of a report that are not ok; a cycle with any is no measurement."""
+    return [line for line in (*report.wallets, *report.activity) if not line.is_ok][:5]
 
 
 async def read_history(
@@ -258,7 +273,9 @@ async def read_history(
 
 def instance(url: str, place: int, library: Any = ccxt, **config: object) -> Any:  # noqa: ANN401 - made at run time
     """A ccxt instance that asks our server."""
-    exchange = library.binance({"apiKey": f"k{place}", "secret": "s", "enableRateLimit": False, **config})
+    exchange = library.binance(
+        {"apiKey": f"k{place}", "secret": "s", "enableRateLimit": False, "timeout": PEER_TIMEOUT, **config}
+    )
     exchange.urls["api"] = {name: url + urlsplit(address).path for name, address in exchange.urls["api"].items()}
     exchange.options |= {"fetchMargins": False, "fetchCurrencies": False}
     exchange.has["fetchCurrencies"] = False
@@ -323,7 +340,7 @@ def naive(url: str) -> float:
 
 
 def main() -> int:
-    """Print the milliseconds and the ratios."""
+    """Print the milliseconds, and the three promises with what was measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--accounts", type=int, default=1_000)
     parser.add_argument("--serve", action="store_true", help="be the server")
@@ -346,10 +363,17 @@ def main() -> int:
         f"sync: that is {60_000 / wall:.0f} accounts a minute by our own pace; the governor allows fewer: "
         f"{int(endpoints.FAPI.limit * 0.8 / FAPI_WEIGHT)} a minute and address at fapi's weights"
     )
-    print(f"sync: memory {megabytes:.3f} MB an account")
-    print(f"sync: (c) ccxt raw, shared session {floor:9.2f} ms CPU; ours / (c) = {cpu / floor:.2f}")
-    print(f"sync: (b) ccxt async, shared markets {gathered:7.2f} ms CPU; (b) / ours = {gathered / cpu:.1f}")
     print(f"sync: (a) the first script        {first:10.2f} ms CPU; (a) / ours = {first / cpu:.0f}")
+    print(f"sync: (b) ccxt async, shared markets {gathered:7.2f} ms CPU")
+    print(f"sync: (c) ccxt raw, shared session {floor:9.2f} ms CPU")
+    promises = [
+        ("CPU an account, ours / (c)", cpu / floor, "<=", MOST_OF_THE_FLOOR),
+        ("CPU an account, (b) / ours", gathered / cpu, ">=", LEAST_BELOW_SHARED),
+        ("MB of memory an account", megabytes, "<=", MOST_MEGABYTES),
+    ]
+    for what, found, sign, bound in promises:
+        is_kept = found <= bound if sign == "<=" else found >= bound
+        print(f"sync: promise: {what} {sign} {bound}: measured {found:.3f}, {'kept' if is_kept else 'BROKEN'}")
     return 0
 
 
