@@ -83,6 +83,7 @@ class Committer:
     log: Log
     tables: Mapping[str, Table]
     clock: Callable[[], datetime]
+    _last_record: tuple[str, str] = field(init=False, default=("", ""))
     _last_known: datetime = field(init=False, default=datetime.min.replace(tzinfo=UTC))
 
     def commit(self, tables: Mapping[str, pa.Table], *, slot: datetime, writer: str, sync_id: str) -> Commit:
@@ -110,7 +111,9 @@ class Committer:
                     stored.append(self.add_file(folder, stem, self.tables[name], part, known_at=known_at))
             self.sync_folders(stored)
             counts = {name: part.num_rows for name, part in rows.items()}
-            commit = Commit(sync_id, slot, writer, known_at, counts, tuple(stored))
+            day, previous = self._last_record
+            previous = previous if day == day_of(slot) else ""
+            commit = Commit(sync_id, slot, writer, known_at, counts, tuple(stored), previous=previous)
             self.check_fence(started, started_at)
             acknowledged = self.acknowledge(day_of(slot), append_name(slot, sync_id), commit)
         except BaseException:
@@ -119,6 +122,7 @@ class Committer:
                 self.discard(stored)
             raise
         if acknowledged:
+            self._last_record = (day_of(slot), append_name(slot, sync_id))
             return commit
         self.discard(stored)
         return self._first(self.log.path(slot, sync_id))

@@ -46,10 +46,15 @@ class DayRecords:
         return {one.path: one for one in [*commits, *folds]}
 
     def absent(self) -> list[str]:
-        """Return the names of records that must have been there: of commits inside folds, and of earlier folds."""
+        """Return the names of records that must have been there, because others know of them.
+
+        Those are the commits inside folds, the folds before a fold, and what a process committed
+        before its next commit of the day.
+        """
         folds = {fold.sequence for fold in self.day.folds.values()}
         gaps = {fold_name(number) for number in range(1, max(folds, default=0)) if number not in folds}
-        return sorted((self.day.covered() | gaps) - self.day.names)
+        previous = {commit.previous for commit in self.day.commits.values() if commit.previous}
+        return sorted((self.day.covered() | gaps | previous) - self.day.names)
 
     def lacks_a_fold(self) -> bool:
         """Return whether a fold record is damaged or missing, so that nobody can say which files count."""

@@ -56,7 +56,9 @@ class Commit:
     """What one cycle added to all tables at once.
 
     `rows` counts the rows of each table, also of those that were empty. `is_new` is False when
-    the same sync id and slot had been committed before: then nothing was written.
+    the same sync id and slot had been committed before: then nothing was written. `previous` is the
+    name of the record that the same process made before in the same day, empty for its first: a
+    record that is deleted is missed by the next one.
     """
 
     sync_id: str
@@ -66,6 +68,7 @@ class Commit:
     rows: dict[str, int] = field(hash=False)
     files: tuple[StoredFile, ...]
     is_new: bool = True
+    previous: str = ""
 
     def repeated(self) -> Commit:
         """Return the same commit, marked as one that was there before."""
@@ -142,6 +145,7 @@ def _commit(record: dict[str, Any]) -> Commit:
         known_at=instant(record["known_at"]),
         rows=record["rows"],
         files=tuple(map(_stored_file, record["files"])),
+        previous=record.get("previous", ""),
     )
 
 

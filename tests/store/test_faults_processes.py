@@ -173,7 +173,7 @@ def read_meanwhile(store: Store, rows: ModuleType, *, readers: int, commits: int
 
 
 def test_readers_never_see_half_or_less_than_before(store: Store, rows: ModuleType) -> None:
-    assert read_meanwhile(store, rows, readers=8, commits=100, pause=0.05) > 16
+    assert read_meanwhile(store, rows, readers=8, commits=100, pause=0.3) > 16
 
 
 @pytest.mark.long

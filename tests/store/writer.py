@@ -67,9 +67,9 @@ def lives() -> None:
     for line in sys.stdin:
         process = os.fork()
         if not process:
+            print(f"born {os.getpid()}", flush=True)
             main(*line.split())
             os._exit(0)
-        print(f"born {process}", flush=True)
         os.waitpid(process, 0)
         print("gone", flush=True)
 
