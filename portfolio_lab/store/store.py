@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 
 from portfolio_lab.errors import BadInputError, MissingStoreError, StoreError
-from portfolio_lab.models.tables import TABLES, Table
+from portfolio_lab.models.tables import PORTFOLIO_SNAPSHOTS, TABLES, Table
 from portfolio_lab.store.commit import Committer, check_slot, check_sync_id
 from portfolio_lab.store.files import Files, files_at
 from portfolio_lab.store.fold import GRACE, Folding
+from portfolio_lab.store.hours import Hours
 from portfolio_lab.store.log import Log
 from portfolio_lab.store.manifest import Chain
 from portfolio_lab.store.parts import Parts
@@ -205,6 +206,22 @@ class Store:
 
         return answer(query, parameters, list(self._tables), source)
 
+    def hours(
+        self,
+        *,
+        users: Iterable[str] | str | None = None,
+        since: date | datetime | None = None,
+        until: date | datetime | None = None,
+    ) -> pa.Table:
+        """Return open, high, low and close of equity by hour, of complete snapshots: `store.hours.HOURS`.
+
+        Sealed days are reckoned by the fold and read from few bytes; other days are reckoned here. An hour
+        without a complete snapshot has no row. Arguments and errors are those of `read`.
+        """
+        question = asked(PORTFOLIO_SNAPSHOTS, users, since, until, None)
+        with _readable(self.root):
+            return Hours(self._files, self._reader).rows(question.users, question.since, question.until)
+
     def verify(self) -> list[str]:
         """Return a sentence for each committed file that is missing or damaged; empty when all is whole."""
         with _readable(self.root):
@@ -235,6 +252,7 @@ class Store:
         try:
             folds = folding.fold(today or now.date(), now=now, budget_seconds=budget_seconds)
             Chain(self._files, self._log, self._clock).lengthen(today or now.date())
+            Hours(self._files, self._reader).lay(folds if budget_seconds is not None else None)
             folding.sweep(now, grace=grace, is_whole=budget_seconds is None)
         except OSError as error:
             raise StoreError(

@@ -19,7 +19,7 @@ from portfolio_lab.store.parts import Parts
 from portfolio_lab.store.quarantine import FOLDER as QUARANTINE
 from portfolio_lab.store.quarantine import quarantined_paths
 from portfolio_lab.store.records import StoredFile
-from portfolio_lab.store.versions import is_schema_file
+from portfolio_lab.store.versions import is_derived
 
 Kind = Literal[
     "missing", "truncated", "flipped", "renamed", "foreign", "newer", "record", "doubled", "rows", "manifest"
@@ -124,7 +124,7 @@ def _row_damages(day: DayRecords, parts: Parts) -> Iterator[Damage]:
     """Yield the folds out of which other rows came than went in."""
     named = day.named()
     for name, fold in sorted(day.day.folds.items()):
-        if not fold.adds or any(one.path.rpartition("/")[2].startswith(THINNED) for one in fold.adds):
+        if not fold.adds or not fold.removes or any(one.path.rpartition("/")[2].startswith(THINNED) for one in fold.adds):
             continue
         if not all(path in named for path in fold.removes):
             continue  # the record that added them is damaged, and told by itself
@@ -202,8 +202,8 @@ def _look_for_strangers(parts: Parts, days: Iterable[DayRecords], found: Verific
         place, name = path.partition("/")[0], path.rpartition("/")[2]
         if path in named or place in {"log", "manifests", QUARANTINE, "store.json"} or name.startswith("."):
             continue
-        if is_schema_file(path):
-            continue  # without rows, laid by a fold for those who read the folder without the log
+        if is_derived(path):
+            continue  # laid by a fold: hours, and columns for those who read the folder without the log
         twin = missing.get(_digest_of(parts, path)) if missing else None
         if twin is not None:
             found.damages.remove(twin)

@@ -29,6 +29,11 @@ def is_schema_file(path: str) -> bool:
     return path.startswith("sealed/") and f"/{_FIRST_DAY}/" in path
 
 
+def is_derived(path: str) -> bool:
+    """Return whether a path is that of a file which no record names by design: it can be made anew from the facts."""
+    return path.startswith("hourly/") or is_schema_file(path)
+
+
 def schema_path(table: Table) -> str:
     """Return where the columns of a sealed folder are told: the newest version sorts before all other files."""
     return f"sealed/{table.name}/{_FIRST_DAY}/schema-{_LAST_VERSION - table.version:04d}.parquet"
