@@ -13,6 +13,7 @@ import pytest
 
 from portfolio_lab.errors import StoreError
 from portfolio_lab.store import DiskFiles, Store
+from portfolio_lab.store.verify import verify
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -110,3 +111,26 @@ def test_damage_is_found_however_often(laid: Names, kind: str) -> None:
 def test_without_damage_nothing_is_found(laid: Names) -> None:
     path = live_files(laid)[0]
     assert not is_found(laid, path, laid[path] or b"")
+
+
+def test_a_record_that_is_deleted_is_missed_by_the_next_one(store: Store, rows: ModuleType) -> None:
+    for number in range(3):
+        slot = rows.slot_of(number)
+        store.commit(rows.cycle(slot, f"user-{number}"), slot=slot, writer="w", sync_id=f"user-{number}")
+    assert verify(store.parts()).damages == []
+    assert [commit.previous for commit in store.commits()] == ["", "a-233000-user-0.json", "a-233100-user-1.json"]
+    [record] = (store.root / "log").rglob("a-*-user-1.json")
+    record.unlink()
+    [damage] = verify(Store.open(store.root).parts()).damages
+    assert (damage.kind, damage.path) == ("record", "log/2026-11-20/a-233100-user-1.json")
+    assert "missing" in damage.sentence
+
+
+def test_the_first_commit_of_a_day_or_a_process_follows_none(store: Store, rows: ModuleType) -> None:
+    for number in (29, 30, 31):
+        slot = rows.slot_of(number)
+        store.commit(rows.cycle(slot, f"user-{number}"), slot=slot, writer="w", sync_id=f"user-{number}")
+    slot = rows.slot_of(32)
+    Store.open(store.root).commit(rows.cycle(slot, "late"), slot=slot, writer="v", sync_id="late")
+    assert [commit.previous for commit in store.commits()] == ["", "", "a-000000-user-30.json", ""]
+    assert verify(store.parts()).damages == []

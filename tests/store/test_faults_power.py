@@ -20,6 +20,7 @@ import pytest
 from portfolio_lab.errors import StoreError
 from portfolio_lab.models.tables import TABLES
 from portfolio_lab.store import DiskFiles, Store
+from portfolio_lab.store.verify import verify
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -68,7 +69,9 @@ def fault_after(names: Names, acknowledged: Iterable[str], check: Check) -> str:
     """What is wrong with a store that finds this on its disk; empty when nothing is."""
     disk = StrictDisk(ROOT, names)
     try:
-        check(Store.open(ROOT, files=on(disk)), acknowledged)
+        store = Store.open(ROOT, files=on(disk))
+        check(store, acknowledged)
+        assert verify(store.parts()).damages == []
     except (AssertionError, StoreError, OSError) as error:
         return f"{type(error).__name__}: {error}"
     return ""
