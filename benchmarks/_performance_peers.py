@@ -35,7 +35,7 @@ with warnings.catch_warnings():
     except ImportError:
         timeseries = None
     try:
-        import vectorbt  # noqa: F401 - registers `.vbt`
+        import vectorbt
     except ImportError:
         vectorbt = None
 
@@ -73,6 +73,16 @@ def _quantstats(returns: pd.Series) -> object:
     )
 
 
+def _quantstats_all(returns: pd.Series) -> object:
+    falls = stats.drawdown_details(stats.to_drawdown_series(returns))
+    return (
+        *(_quantstats(returns), stats.omega(returns, periods=365), stats.tail_ratio(returns)),
+        *(stats.ulcer_index(returns), stats.recovery_factor(returns), stats.probabilistic_sharpe_ratio(returns)),
+        *(stats.consecutive_wins(returns), stats.consecutive_losses(returns)),
+        *(falls["max drawdown"].mean(), falls["days"].max()),
+    )
+
+
 def _empyrical(returns: pd.Series) -> object:
     year = {"annualization": 365}
     return (
@@ -103,6 +113,7 @@ def _vectorbt(returns: pd.Series | pd.DataFrame) -> object:
 
 PEERS = (
     Peer("quantstats", 16, _quantstats if stats else None, 6),
+    Peer("quantstats, all of ours that it knows", 25, _quantstats_all if stats else None, 6, on_minutes=False),
     Peer("empyrical-reloaded", 11, _empyrical if empyrical else None, 40),
     Peer("ffn", 40, _ffn if ffn else None, 6, on_minutes=False),
     Peer("pyfolio-reloaded", 14, _pyfolio if timeseries else None, 6, on_minutes=False),
@@ -114,7 +125,7 @@ PEERS = (
 
 
 @numba.njit(error_model="numpy", fastmath=True)
-def bare_kernel(rows: np.ndarray) -> np.ndarray:  # noqa: PLR0914, PLR0915 - one loop on purpose: no call, no check
+def bare_kernel(rows: np.ndarray) -> np.ndarray:  # noqa: C901, PLR0915 - one loop on purpose: no call, no check
     """Return 17 figures of each row, which must have no gap."""
     count = rows.shape[1]
     found, work = np.empty((len(rows), 17)), np.empty(count + 1)

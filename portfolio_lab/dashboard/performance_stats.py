@@ -11,20 +11,13 @@ import pandas as pd
 from portfolio_lab.dashboard.figures import number, percent, ratio
 from portfolio_lab.dashboard.html import Html, html_widget, joined, show, tag
 from portfolio_lab.dashboard.tables import empty, panel_title
+from portfolio_lab.engines.constitution import OF_RETURNS
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _STRONG_MONTH = 0.25
-_FRACTIONS = frozenset({
-    "total_return", "cagr", "volatility", "max_drawdown", "win_rate", "best_day", "worst_day", "mean_day",
-    "value_at_risk", "expected_shortfall",
-})  # fmt: skip
-_WORDS = {
-    "cagr": "CAGR",
-    "mean_day": "Mean day",
-    "win_rate": "Days with a gain",
-    "value_at_risk": "Value at risk, 5%, a day",
-    "profit_factor": "Profit factor, by days",
-}
+_FRACTIONS = frozenset(figure.name for figure in OF_RETURNS if figure.is_fraction)
+_COUNTS = frozenset(figure.name for figure in OF_RETURNS if figure.unit == "days")
+_WORDS = {figure.name: figure.title for figure in OF_RETURNS}
 
 
 class PerformanceStats:
@@ -74,7 +67,7 @@ def words(name: str) -> str:
 
 def _figure(name: str, value: object) -> str:
     render: Callable[[object], str] = percent if name in _FRACTIONS else ratio
-    return ratio(value, decimals=0) if name == "days" else render(value)
+    return ratio(value, decimals=0) if name in _COUNTS else render(value)
 
 
 def _year(year: int, row: pd.Series) -> Html:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from portfolio_lab.engines.constitution import OF_RETURNS
 from portfolio_lab.engines.performance import FIGURES, metrics
 from portfolio_lab.errors import BadInputError
 
@@ -32,20 +33,7 @@ PERIODS_PER_YEAR = 365
 _FEWEST_DAYS = 2
 # From +100 % on, quantstats may take a series (or a month of it) for prices and turn it into nonsense.
 _TAKEN_FOR_PRICE = 1.0
-_SHARES = frozenset(
-    [
-        "total_return",
-        "cagr",
-        "volatility",
-        "max_drawdown",
-        "win_rate",
-        "best_day",
-        "worst_day",
-        "mean_day",
-        "value_at_risk",
-        "expected_shortfall",
-    ]
-)
+_SHARES = frozenset(figure.name for figure in OF_RETURNS if figure.is_fraction)
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
