@@ -99,8 +99,8 @@ def appends(folder: Path, users: int, commits: int, peer_commits: int) -> Ours:
     cpu = {name: statistics.median([cpu for _, cpu in times]) for name, times in taken.items()}
     print(f"  ours / plain: p50 {marked(p50[ours.name] / p50[plain.name], APPEND_BAR)}, ", end="")
     print(f"CPU {cpu[ours.name] / cpu[plain.name]:.2f}")
-    print(f"  ours, last {EDGE} / first {EDGE}: {marked(growth(taken[ours.name], 0), FLAT_BAR)}, ", end="")
-    print(f"CPU {growth(taken[ours.name], 1):.2f}; plain {growth(taken[plain.name], 0):.2f}")
+    print(f"  ours, last {EDGE} / first {EDGE}: CPU {marked(growth(taken[ours.name], 1), FLAT_BAR)}, ", end="")
+    print(f"wall {growth(taken[ours.name], 0):.2f} where plain files took {growth(taken[plain.name], 0):.2f}")
     if rolls:
         told("store, rolling an hour", rolls)
     print(f"state of {users} user(s), newest row each")

@@ -78,7 +78,7 @@ def store_verify(lab: Path, *, deep: bool, mends: bool, backup: str | None, head
 
     opened = _open(lab)
     found = verify(opened.parts(), deep=deep, head=head, progress=_progress("verified"))
-    if mends and found.damages:
+    if mends and (found.damages or backup is not None):
         _mend(opened, found, backup)
         found = verify(opened.parts(), deep=deep, head=head, progress=_progress("verified"))
     click.echo(json.dumps(_found_as_dict(found)) if as_json else _found_as_text(found))

@@ -8,8 +8,9 @@ reader to leave it out. What the lost rows said is unknown from then on, never z
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import pyarrow as pa
@@ -23,7 +24,7 @@ from portfolio_lab.store.manifest import Chain, Manifest, PinnedFile, digest, se
 from portfolio_lab.store.parquet import check_expansion, decoded, keys_digest, span
 from portfolio_lab.store.parts import Parts
 from portfolio_lab.store.quarantine import FOLDER as QUARANTINE
-from portfolio_lab.store.quarantine import note_content, note_path
+from portfolio_lab.store.quarantine import note_content, note_path, quarantined_paths
 from portfolio_lab.store.records import Fold, StoredFile, record_bytes
 from portfolio_lab.store.verify import Damage, content_fault, verify
 
@@ -61,8 +62,9 @@ def repair(parts: Parts, damages: Sequence[Damage], *, backup: Files | None = No
 
 
 def _mended(parts: Parts, damages: Sequence[Damage], keeper: _Keeper) -> list[Mended]:
+    done = keeper.bring_back() if keeper.backup is not None else []
     about_records = [one for one in damages if one.kind in {"record", "doubled", "manifest", "rows"}]
-    done = [keeper.mend_record(one) for one in about_records]
+    done += [keeper.mend_record(one) for one in about_records]
     if about_records:
         damages = verify(parts).damages  # which files count is another question now
     return done + keeper.mend_files([one for one in damages if one not in about_records])
@@ -74,6 +76,31 @@ class _Keeper:
     backup: Files | None
 
     # ------------------------------------------------------------ files
+
+    def bring_back(self) -> list[Mended]:
+        """Bring back what an earlier repair set aside and the backup holds, under a new name."""
+        aside = quarantined_paths(self.parts.files)
+        return [self._add_again(*one) for one in list(self._lost_but_backed_up(aside))] if aside else []
+
+    def _lost_but_backed_up(self, aside: set[str]) -> Iterator[tuple[str, StoredFile, bytes]]:
+        for day in day_records(self.parts.files):
+            there = {one.sha256 for one in day.live()}  # a run that was interrupted may have brought it back
+            for stored in day.named().values():
+                if stored.path in aside and stored.sha256 not in there:
+                    content = self._from_backup(stored)
+                    if content is not None:
+                        yield day.day.day, stored, content
+
+    def _add_again(self, day: str, stored: StoredFile, content: bytes) -> Mended:
+        # Its own name was taken out for good, so it gets another one of the same beginning.
+        path = f"{stored.path.rpartition('-')[0]}-{secrets.token_hex(6)}.parquet"
+        self.parts.files.put(path, content)
+        self.parts.files.see_names([path.rpartition("/")[0]])
+        self._write_fold(day, (), (replace(stored, path=path),))
+        note = note_path(stored.path)
+        self.parts.files.put_if_absent(f"{note}.restored", self.parts.files.read(note))
+        self.parts.files.remove(note)
+        return Mended(stored.path, "restored", f"{stored.path} came back from the backup as {path}; its hash is right.")
 
     def mend_files(self, damages: Iterable[Damage]) -> list[Mended]:
         done, lost = [], []
@@ -126,7 +153,7 @@ class _Keeper:
             for stored in of_day:
                 self._copy_aside(stored.path)
                 self._note(stored.path, what_it_held(stored, users[stored.path]), stored, users[stored.path])
-            self._take_out(day, tuple(stored.path for stored in of_day))
+            self._write_fold(day, tuple(stored.path for stored in of_day), ())
             for stored in of_day:
                 self.parts.files.remove(stored.path)
                 held = what_it_held(stored, users[stored.path])
@@ -134,11 +161,11 @@ class _Keeper:
                 done.append(Mended(stored.path, "quarantined", told))
         return done
 
-    def _take_out(self, day: str, paths: tuple[str, ...]) -> None:
-        """Write the record that makes readers leave these files out."""
+    def _write_fold(self, day: str, removes: tuple[str, ...], adds: tuple[StoredFile, ...]) -> None:
+        """Write the record that makes readers leave files out, or take them in again."""
         for _ in range(_TRIES):
             sequence = Log(self.parts.files).day(day).next_sequence()
-            fold = Fold(day, sequence, self.parts.clock(), (), paths, ())
+            fold = Fold(day, sequence, self.parts.clock(), (), removes, adds)
             if self.parts.committer.acknowledge(day, fold_name(sequence), fold):
                 return
         raise StoreError(f"others fold {day} all the time; run the repair again")

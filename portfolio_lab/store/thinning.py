@@ -15,7 +15,8 @@ the marks do not: a gap of an hour is longer than two intervals, so a day reckon
 `estimated`, and counts fewer snapshots. The stored rows of performance_history keep their marks.
 Days of a zone that is half an hour off then close up to an hour early; those of whole hours do not.
 
-Rows that a restatement superseded stay in `revisions/`. A row that went is gone: nothing but a backup brings it back.
+High and low of an hour (`hourly/`) are reckoned from what stays. Rows that a restatement superseded
+stay in `revisions/`. A row that went is gone: nothing but a backup brings it back.
 """
 
 from __future__ import annotations

@@ -124,8 +124,9 @@ def _row_damages(day: DayRecords, parts: Parts) -> Iterator[Damage]:
     """Yield the folds out of which other rows came than went in."""
     named = day.named()
     for name, fold in sorted(day.day.folds.items()):
-        if not fold.adds or not fold.removes or any(one.path.rpartition("/")[2].startswith(THINNED) for one in fold.adds):
-            continue
+        thinned = any(one.path.rpartition("/")[2].startswith(THINNED) for one in fold.adds)
+        if thinned or not fold.adds or not fold.removes:
+            continue  # fewer rows on purpose, or a repair
         if not all(path in named for path in fold.removes):
             continue  # the record that added them is damaged, and told by itself
         went_in = Counter[str]()

@@ -68,9 +68,8 @@ def test_a_whole_store_has_no_damage(mixed: Store) -> None:
     whole = verify(mixed.parts(), deep=True, progress=lambda done, total: seen.append((done, total)))
     assert (whole.damages, whole.notes) == ([], [])
     assert (whole.files, whole.rows) == (9, 2 * 4 + 2 + 2 * 5)  # of the sealed states one row a user
-    assert whole.size == sum(
-        path.stat().st_size for path in mixed.root.rglob("*.parquet") if "schema-" not in path.name
-    )
+    rooms = ("hot/**/*.parquet", "sealed/**/f-*.parquet", "revisions/**/*.parquet")
+    assert whole.size == sum(path.stat().st_size for room in rooms for path in mixed.root.glob(room))
     assert seen == [(number, 9) for number in range(1, 10)]
 
 
@@ -351,3 +350,20 @@ def test_no_row_changes_by_a_repair_that_loses_none(mixed: Store, tmp_path: Path
             flip(path)
     assert {one.action for one in mended(mixed, tmp_path / "backup")} == {"restored"}
     assert {name: Store.open(mixed.root).read(name) for name in before} == before
+
+
+@pytest.mark.parametrize("place", ["hot", "sealed"])
+def test_what_was_set_aside_comes_back_when_a_backup_turns_up(mixed: Store, tmp_path: Path, place: str) -> None:
+    before = Store.open(mixed.root).read("balances")
+    shutil.copytree(mixed.root, tmp_path / "backup")
+    path = file_of(mixed, "balances", place)
+    flip(path)
+    assert [one.action for one in mended(mixed)] == ["quarantined"]
+    [done] = mended(mixed, tmp_path / "backup")
+    assert done.action == "restored"
+    assert Store.open(mixed.root).read("balances") == before
+    assert mended(mixed, tmp_path / "backup") == []
+    whole = verify(Store.open(mixed.root).parts(), deep=True)
+    assert (whole.damages, whole.notes) == ([], [])
+    mixed.fold(today=AFTER, grace=AT_ONCE)
+    assert Store.open(mixed.root).read("balances") == before
