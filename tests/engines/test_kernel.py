@@ -34,7 +34,7 @@ def test_kernel_equals_the_reference(rate: float, least: int) -> None:
 
 def test_kernel_equals_the_reference_on_short_rows() -> None:
     pytest.importorskip("numba")
-    for days in range(1, 45):
+    for days in (*range(1, 24), 39, 41, 60):
         short = ROWS[:, 300 : 300 + days]
         found = metrics(short, minimum_days=1, minimum_cagr_days=0, engine="numba")
         agree(found, metrics(short, minimum_days=1, minimum_cagr_days=0), 1e-12)

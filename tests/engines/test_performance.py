@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portfolio_lab.engines.performance import FIGURES, metrics
@@ -243,3 +243,41 @@ def test_bounds(returns: list[float]) -> None:
 def test_missing_days_change_nothing_but_the_elapsed_time(returns: list[float]) -> None:
     whole, holed = figures(returns), figures([math.nan, *returns, math.nan])
     np.testing.assert_allclose(holed.to_numpy(), whole.to_numpy(), rtol=1e-9, atol=1e-12)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 1000), st.floats(0.1, 10.0))
+def test_scaling_leaves_the_ratios_of_days(seed: int, scale: float) -> None:
+    returns = np.random.default_rng(seed).standard_t(5, 60) * 0.005
+    plain, scaled = figures(returns), figures(returns * scale)
+    free = ["sharpe", "sharpe_low", "sharpe_high", "probabilistic_sharpe", "sortino", "omega", "profit_factor"]
+    free += ["skew", "kurtosis", "tail_ratio", "win_rate", "longest_win_streak", "longest_loss_streak"]
+    np.testing.assert_allclose(scaled[free].to_numpy(), plain[free].to_numpy(), rtol=1e-9, atol=1e-9)
+    straight = ["volatility", "mean_day", "value_at_risk", "expected_shortfall", "cornish_fisher_var", "best_day"]
+    np.testing.assert_allclose(scaled[straight].to_numpy(), plain[straight].to_numpy() * scale, rtol=1e-9, atol=1e-12)
+
+
+@settings(max_examples=10)
+@given(st.permutations(range(12)))
+def test_portfolios_do_not_know_of_each_other(order: list[int]) -> None:
+    rows = np.random.default_rng(9).normal(0, 0.02, (12, 50))
+    rows[3, 10:20] = math.nan
+    pd.testing.assert_frame_equal(
+        metrics(rows[order]), metrics(rows).iloc[order].reset_index(drop=True), check_exact=False, rtol=EXACT
+    )
+
+
+@given(daily)
+def test_order_of_what_is_lost(returns: list[float]) -> None:
+    found = figures(returns)
+    assert found["max_drawdown"] - 1e-12 <= -found["ulcer_index"] <= -found["pain_index"] + 1e-12 <= 1e-12
+    assert 0 <= found["time_under_water"] <= 1
+    assert found["longest_drawdown"] <= len(returns)
+    assert found["longest_win_streak"] + found["longest_loss_streak"] <= len(returns)
+    if pd.notna(found["average_drawdown"]):
+        assert found["max_drawdown"] - 1e-12 <= found["average_drawdown"] <= 0
+    if pd.notna(found["cornish_fisher_var"]):
+        assert found["cornish_fisher_shortfall"] <= found["cornish_fisher_var"]
+    if pd.notna(found["sharpe_low"]):
+        assert found["sharpe_low"] <= found["sharpe"] <= found["sharpe_high"]
+        assert 0 <= found["probabilistic_sharpe"] <= 1
