@@ -6,6 +6,8 @@ de-peg, a table does not. Which one was used stands beside the price (`Price.kin
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 PEGS: dict[str, str] = {
     "BFUSD": "USDT",  # Binance: reward-bearing margin asset, one USDT
     "RWUSD": "USDT",  # Binance: reward-bearing, redeemed one to one
@@ -46,6 +48,7 @@ def pegged_to(asset: str) -> str | None:
     return PEGS.get(asset) or ld_asset(asset)
 
 
+@lru_cache(maxsize=65_536)
 def underlying_of(asset: str) -> str:
     """Return the asset whose price moves this one: itself unless it is pegged or wraps another.
 

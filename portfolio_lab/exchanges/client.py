@@ -387,13 +387,18 @@ def retry_after(answer: Answer) -> float | None:
     return float(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
-@contextmanager
-def named(venue: str, endpoint: str) -> Iterator[None]:
+class named:  # noqa: N801 - used as a word: `with named(venue, endpoint):`
     """Put venue and endpoint into the errors that leave the block, once."""
-    try:
-        yield
-    except VenueError as error:
-        if not error.venue:
-            error.venue, error.endpoint = venue, endpoint
-            error.args = (f"{venue} {endpoint}: {error.args[0]}",)
-        raise
+
+    __slots__ = ("_endpoint", "_venue")
+
+    def __init__(self, venue: str, endpoint: str) -> None:
+        self._venue, self._endpoint = venue, endpoint
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, VenueError) and not error.venue:
+            error.venue, error.endpoint = self._venue, self._endpoint
+            error.args = (f"{self._venue} {self._endpoint}: {error.args[0]}",)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -46,15 +45,18 @@ class Answer:
 _CAUGHT: ContextVar[list[Answer] | None] = ContextVar("caught answers", default=None)
 
 
-@contextmanager
-def caught_answers() -> Iterator[list[Answer]]:
+class caught_answers:  # noqa: N801 - used as a word: `with caught_answers() as answers:`
     """Collect the answers to what this task asks inside the block."""
-    answers: list[Answer] = []
-    token = _CAUGHT.set(answers)
-    try:
-        yield answers
-    finally:
-        _CAUGHT.reset(token)
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> list[Answer]:
+        answers: list[Answer] = []
+        self._token = _CAUGHT.set(answers)
+        return answers
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        _CAUGHT.reset(self._token)
 
 
 class SafeSession:

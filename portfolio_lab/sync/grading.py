@@ -6,7 +6,7 @@ less is stored as what it is, so that a curve never dips because a venue was sil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -47,6 +47,22 @@ class VenuePrices:
     prices: Mapping[str, Price]
     unpriced: Mapping[str, str]
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PricesByAccount(Mapping[tuple[str, str], float]):
+    """Prices by (account, asset); accounts of one origin share theirs, which are never copied for each user."""
+
+    shared: Mapping[str, Mapping[str, float]]
+
+    def __getitem__(self, place: tuple[str, str]) -> float:
+        return self.shared[place[0]][place[1]]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((account, asset) for account, prices in self.shared.items() for asset in prices)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.shared.values()))
 
 
 def price_book(
@@ -298,13 +314,12 @@ def _readings(reading: AccountReading) -> list[WalletReading]:
 
 
 def _assets(readings: Iterable[WalletReading]) -> list[str]:
-    assets = []
+    assets: dict[str, None] = {}  # once each, however many accounts hold it
     for found in readings:
-        for balance in found.balances:
-            assets += [balance.asset, underlying_of(balance.asset)]
-        assets += [position.settle_asset for position in found.positions]
-        assets += [position.underlying for position in found.positions]
-    return assets
+        assets |= dict.fromkeys(balance.asset for balance in found.balances)
+        assets |= dict.fromkeys(position.settle_asset for position in found.positions)
+        assets |= dict.fromkeys(position.underlying for position in found.positions)
+    return [*assets, *map(underlying_of, assets)]
 
 
 def _orders(readings: Sequence[AccountReading]) -> tuple[tuple[Account, OpenOrder], ...]:

@@ -7,7 +7,7 @@ snapshots of a day that closes. Nothing is written here but restatements, which 
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -39,11 +39,11 @@ from portfolio_lab.sync.attestation_rows import attested
 from portfolio_lab.sync.cash_flow_rows import EARLIER, flow_restatements, flows_read, flows_until, new_flow_rows
 from portfolio_lab.sync.evidence import denied, explained_by, ledger_of
 from portfolio_lab.sync.flow_scopes import book_since, equity_by_account, membership_rows, returned_rows, scoped
-from portfolio_lab.sync.grading import Moment, grade_user, price_book, prices_of
+from portfolio_lab.sync.grading import Moment, PricesByAccount, grade_user, price_book, prices_of
 from portfolio_lab.sync.identities import account_rows, checked, refusals
 from portfolio_lab.sync.memory import LastBook, Memory
 from portfolio_lab.sync.performance_rows import closed_day_rows
-from portfolio_lab.sync.reading import AccountKey, AccountReading, BookReading
+from portfolio_lab.sync.reading import AccountKey, AccountReading, BookReading, Origin
 from portfolio_lab.sync.report import CycleReport, Failure, UserLine, WalletLine
 from portfolio_lab.sync.restating import tell_anew
 from portfolio_lab.sync.rows import Row, snapshot_tables, table_of
@@ -78,6 +78,7 @@ class Cycle:
         self._priced = price_book(book.quotes, everything, at=at, moment=self._moment, last_known=memory.prices)
         self._activity = activity_rows(store, everything, memory.cursors, currency=self._moment.currency, known_at=at)
         self._held = {user: holdings_of(readings) for user, readings in self._by_user.items()}
+        self._prices: dict[Origin, Mapping[str, float]] = {}
         self._verdicts = {user: self._judged(user, readings) for user, readings in self._by_user.items()}
         self._snapshots = [self._graded(user) for user in self._by_user]
         self._pairs: list[tuple[str, Pair]] = []
@@ -128,16 +129,17 @@ class Cycle:
             return verdict
         return judge(explained=explained_by(self._ledger(user, before), verdict.rows))
 
-    def _prices_by_account(self, user: str) -> dict[tuple[str, str], float]:
-        found: dict[tuple[str, str], float] = {}
-        for one in self._by_user[user]:
-            account = one.reading.account
-            for (venue, asset), price in self._memory.prices.items():
-                if venue == account.venue:
-                    found[account.name, asset] = price.price
-            for asset, price in prices_of(account, self._priced).prices.items():
-                found[account.name, asset] = price.price
-        return found
+    def _prices_by_account(self, user: str) -> PricesByAccount:
+        accounts = [one.reading.account for one in self._by_user[user]]
+        return PricesByAccount({account.name: self._prices_at(account.origin) for account in accounts})
+
+    def _prices_at(self, origin: Origin) -> Mapping[str, float]:
+        """Return what is known of each asset's price at an origin: now, else at the last complete book."""
+        if origin not in self._prices:
+            now = self._priced[origin].prices.values() if origin in self._priced else ()
+            last = (price for (venue, _), price in self._memory.prices.items() if venue == origin[0])
+            self._prices[origin] = {price.asset: price.price for price in (*last, *now)}
+        return self._prices[origin]
 
     def _ledger(self, user: str, before: LastBook) -> dict[tuple[str, str], tuple[float, float]]:
         """What the ledger, stored or just read, tells of since the last book."""

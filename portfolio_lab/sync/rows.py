@@ -145,14 +145,13 @@ class _Rows:
         return rows
 
     def balances(self, snapshot: PortfolioSnapshot) -> list[Row]:
-        return [
-            {**_place(snapshot, account, str(reading.wallet)), **self._balance(balance, account)}
-            for account, reading in _read(snapshot)
-            for balance in reading.balances
-        ]
+        rows: list[Row] = []
+        for account, reading in _read(snapshot):
+            place, prices = _place(snapshot, account, str(reading.wallet)), prices_of(account, self._priced).prices
+            rows += [place | self._balance(balance, prices) for balance in reading.balances]
+        return rows
 
-    def _balance(self, balance: Balance, account: Account) -> Row:
-        prices = prices_of(account, self._priced).prices
+    def _balance(self, balance: Balance, prices: Mapping[str, Price]) -> Row:
         price = prices.get(balance.asset)
         return {
             "asset": balance.asset,
