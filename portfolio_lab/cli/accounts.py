@@ -94,7 +94,7 @@ def _introduce(credentials: Credentials, settings: Settings, account: Account, o
     register_credentials(credentials)
     uids = asking.known_uids(settings)
     strangers = {one: keys for one, keys in others.items() if one not in uids}
-    found = asking.ask_all(settings, {account: credentials, **strangers})
+    found = asking.ask_all(settings, {account: credentials, **strangers}, only_who=strangers)
     one = found.pop(account)
     for other, uid in (*uids.items(), *((other, asking.uid_of(there)) for other, there in found.items())):
         if same := asking.same_account(one, uid, other):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -59,12 +59,19 @@ class Finding:
     trouble: UnfitAccountError | None = None
 
 
-def ask_all(settings: Settings, keys: Mapping[Account, Credentials]) -> dict[Account, Finding]:
-    """Ask the venues about all these accounts, some at a time; what is wrong with one stays with it."""
-    return asyncio.run(_ask_all(settings, keys))
+def ask_all(
+    settings: Settings, keys: Mapping[Account, Credentials], *, only_who: Container[Account] = ()
+) -> dict[Account, Finding]:
+    """Ask the venues about all these accounts, some at a time; what is wrong with one stays with it.
+
+    Those in `only_who` are asked for their identity, not for their totals.
+    """
+    return asyncio.run(_ask_all(settings, keys, only_who))
 
 
-async def _ask_all(settings: Settings, keys: Mapping[Account, Credentials]) -> dict[Account, Finding]:
+async def _ask_all(
+    settings: Settings, keys: Mapping[Account, Credentials], only_who: Container[Account]
+) -> dict[Account, Finding]:
     from portfolio_lab.exchanges import Hub  # noqa: PLC0415 - ccxt costs seconds to import
 
     places = asyncio.Semaphore(AT_ONCE)
@@ -72,20 +79,23 @@ async def _ask_all(settings: Settings, keys: Mapping[Account, Credentials]) -> d
 
         async def asked(account: Account) -> Finding:
             async with places:
-                return await _finding(hub, account, keys[account], settings)
+                wants_totals = account not in only_who
+                return await _finding(hub, account, keys[account], settings, wants_totals=wants_totals)
 
         return {one.account: one for one in await asyncio.gather(*map(asked, keys))}
 
 
-async def _finding(hub: Hub, account: Account, credentials: Credentials, settings: Settings) -> Finding:
+async def _finding(
+    hub: Hub, account: Account, credentials: Credentials, settings: Settings, *, wants_totals: bool
+) -> Finding:
     try:
-        introduction = await _introduced(hub, account, credentials)
+        introduction = await _introduced(hub, account, credentials, wants_totals=wants_totals)
     except UnfitAccountError as trouble:
         return Finding(account, None, trouble)
     return Finding(account, introduction, _overpowered(introduction.identity, settings))
 
 
-async def _introduced(hub: Hub, account: Account, credentials: Credentials) -> Introduction:
+async def _introduced(hub: Hub, account: Account, credentials: Credentials, *, wants_totals: bool) -> Introduction:
     """Ask in the order in which answers make sense: is it the venue, is it the key, what is there."""
     is_met = False
     try:
@@ -94,8 +104,8 @@ async def _introduced(hub: Hub, account: Account, credentials: Credentials) -> I
         is_met = True
         reader = await hub.reader(account, credentials)
         identity = await reader.fetch_identity()
-        totals = await reader.fetch_totals()
-        if not totals.totals and account.wallets:
+        totals = await reader.fetch_totals() if wants_totals else VenueTotals(())
+        if wants_totals and not totals.totals and account.wallets:
             # A venue without figures of its own has not judged the key yet.
             await reader.fetch_wallet(account.wallets[0])
     except VenueError as error:
