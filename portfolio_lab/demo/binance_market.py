@@ -13,7 +13,7 @@ from portfolio_lab.demo.binance_listing import (
 )
 from portfolio_lab.demo.binance_text import eight_text, priced_text
 from portfolio_lab.demo.binance_weights import Family
-from portfolio_lab.demo.instruments import INVERSE, LINEAR, SPOT, Instrument
+from portfolio_lab.demo.instruments import INVERSE, LINEAR, SPOT, Instrument, by_symbol
 from portfolio_lab.demo.market import DAY_MS, FUNDING_MS, GRID_START, HOUR_MS, STEP_MS, Candle
 
 MINUTE_MS = 60_000
@@ -270,6 +270,28 @@ def _bar_row(one: Instrument, bar: Candle, width: int) -> list[Json]:
     ]
 
 
+def _index_bars(ask: Ask) -> Json:
+    """Bars of the index behind COIN-M contracts: they have prices, and no volume."""
+    pair, width = ask.required("pair"), WIDTHS.get(ask.required("interval"))
+    one = next((one for one in by_symbol("binance", INVERSE).values() if one.index == pair), None)
+    if one is None:
+        raise refuse.parameter_invalid("pair")
+    if width is None:
+        raise refuse.interval_unknown()
+    rows = ask.limit(default=500, most=1500)
+    start, end = _bar_span(ask, width, rows)
+    first = -(-start // width) * width
+    return [_index_bar(ask, one, opens, width) for opens in range(first, min(end, ask.at) + 1, width)[:rows]]
+
+
+def _index_bar(ask: Ask, one: Instrument, opens: int, width: int) -> list[Json]:
+    closes = min(opens + width - STEP_MS, ask.at)
+    points = sorted({opens, closes, *range(opens, closes, max(STEP_MS, width // 8))})
+    prices = [ask.market.index("binance", one.base, one.quote, at) for at in points]
+    told = (eight_text(price) for price in (prices[0], max(prices), min(prices), prices[-1]))
+    return [opens, *told, "0", opens + width - 1, "0", width // STEP_MS, "0", "0", "0"]
+
+
 # ---------------------------------------------------------------- what is asked where
 
 
@@ -309,6 +331,7 @@ ENDPOINTS = (
     _by_symbol("/dapi/v1/ticker/24hr", _day_ticker(INVERSE), one=1, every=40),
     _by_symbol("/dapi/v1/ticker/bookTicker", _book_ticker(INVERSE), one=2, every=5),
     Endpoint("GET", "/dapi/v1/klines", _klines(INVERSE), _FUTURES_BARS, Need.NOTHING),
+    Endpoint("GET", "/dapi/v1/indexPriceKlines", _index_bars, _FUTURES_BARS, Need.NOTHING),
     _public("/dapi/v1/fundingRate", _funding_rates(INVERSE)),
     _public("/eapi/v1/ping", _ping),
     _public("/eapi/v1/time", _time),

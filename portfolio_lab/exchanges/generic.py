@@ -8,7 +8,7 @@ subtracted, since venues disagree on whether their balance is net of it (unverif
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -54,6 +54,10 @@ class GenericReads:
             and (price := number_or_none(ticker, "last")) is not None
             and price > 0
         )
+
+    async def closes(self, assets: frozenset[str], since: date, until: date) -> tuple[Quote, ...]:  # noqa: ARG002
+        """Return nothing: these venues tell no past holdings that would want a price."""
+        return ()
 
     async def identity(self, client: VenueClient) -> Identity:
         """Return what the venue tells of the account: Bybit its id and rights, Kraken nothing (unattested)."""

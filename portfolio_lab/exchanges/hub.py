@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -82,6 +82,15 @@ class Market:
         """Return everything that is needed to price coins; raises the VenueError family."""
         with named(self.venue, "quotes"):
             return await self.reads.quotes()
+
+    async def fetch_closes(self, assets: frozenset[str], *, since: date, until: date) -> tuple[Quote, ...]:
+        """Return daily closing prices of the UTC days [since, until) that price these assets.
+
+        Always in the background of the budget: PostponedError where there is no room now. What was
+        fetched before is kept, and not asked for again.
+        """
+        with named(self.venue, "daily closes"), hurried(first=STEP_PATIENCE, rest=STEP_TIME):
+            return await self.reads.closes(assets, since, until)
 
     def client(self, credentials: Credentials | None, *, owner: str) -> VenueClient:
         """Return a client that signs with the credentials, or asks without a key."""

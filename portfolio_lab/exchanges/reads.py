@@ -7,7 +7,7 @@ question. Every method succeeds as a whole or raises the VenueError family.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from portfolio_lab.exchanges.client import VenueClient
@@ -25,6 +25,9 @@ class Reads(Protocol):
 
     async def quotes(self) -> tuple[Quote, ...]:
         """Return all prices."""
+
+    async def closes(self, assets: frozenset[str], since: date, until: date) -> tuple[Quote, ...]:
+        """Return daily closing prices of the UTC days [since, until) that price these assets."""
 
     async def identity(self, client: VenueClient) -> Identity:
         """Return who the account is, and what its key may do."""

@@ -210,7 +210,7 @@ SUSPICIONS = Table(
 
 ESTIMATED_EQUITY = Table(
     "estimated_equity",
-    1,
+    2,
     ("user", "account", "wallet", "day", "asset"),
     pa.schema(
         [
@@ -225,6 +225,7 @@ ESTIMATED_EQUITY = Table(
             unknown("value", "quantity x price; null when unknown"),
             column("source", pa.string(), "backfill: which of the venue's records it comes from"),
             KNOWN,
+            unknown("price_source", "where the price can be looked up again; null without one", pa.string()),
         ]
     ),
     latest=True,

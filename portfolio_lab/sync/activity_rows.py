@@ -44,7 +44,7 @@ SERVICES = ("fiat", "pay")
 
 ZERO = Decimal(0)
 
-_JUST_WRITTEN = {"known_at", "price", "value", "currency"}
+_JUST_WRITTEN = {"known_at", "price", "value", "currency", "price_source"}
 """Columns that are ours and may differ between two writings of one fact."""
 
 _OURS = {"scope", "pair_id", "committed_at"}
@@ -339,4 +339,5 @@ def _estimate(row: EquityEstimate, currency: str) -> Row:
         "price": None,
         "value": None,
         "source": f"backfill: {row.source}",
+        "price_source": None,
     }

@@ -115,7 +115,7 @@ def flow_restatements(
     """
     told = []
     for row in fresh:
-        old = held.get(tuple(row[name] for name in CASH_FLOWS.key))  # type: ignore[call-overload]
+        old = held.get((str(row["user"]), str(row["account"]), str(row["kind"]), str(row["flow_id"])))
         if old is not None or (row["scope"] != EARLIER and _is_before(row["at"], known_until.get(str(row["user"])))):
             told.append(restatement(CASH_FLOWS, row, old, known_at=known_at))
     return told

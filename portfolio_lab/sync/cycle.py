@@ -15,6 +15,7 @@ from portfolio_lab.settings import Settings
 from portfolio_lab.sync.cash_flow_rows import flows_since
 from portfolio_lab.sync.collecting import collected_once
 from portfolio_lab.sync.doors import Hub
+from portfolio_lab.sync.estimate_values import value_estimates
 from portfolio_lab.sync.harvest import Cycle, duplicates_of
 from portfolio_lab.sync.memory import Memory
 from portfolio_lab.sync.reading import AccountKey, BookReading, read_book
@@ -109,6 +110,17 @@ async def _run(
         memory.forget()
         return _stored_report(store, slot, sync_id)
     cycle.remember()
+    await value_estimates(
+        store,
+        hub,
+        memory,
+        settings.accounts,
+        tiers=Tiers.of(settings),
+        currency=settings.reporting_currency,
+        slot=slot,
+        at=clock(),
+        seconds=time_for(settings.interval_seconds) - (time.monotonic() - started),
+    )
     return cycle.report(sync_id, seconds=time.monotonic() - started)
 
 

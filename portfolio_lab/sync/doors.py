@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
@@ -20,6 +20,10 @@ class Market(Protocol):
 
     async def fetch_quotes(self) -> tuple[Quote, ...]:
         """Return everything that is needed to price coins."""
+        ...
+
+    async def fetch_closes(self, assets: frozenset[str], *, since: date, until: date) -> tuple[Quote, ...]:
+        """Return daily closing prices of the UTC days [since, until)."""
         ...
 
 

@@ -128,6 +128,10 @@ class Memory:
         self.known_accounts.update({(str(row["user"]), str(row["account"])): row for row in accounts})
         for key, seen in assets.items():
             self.assets.setdefault(key, set()).update(seen)
+        self.save(slot=slot)
+
+    def save(self, *, slot: datetime) -> None:
+        """Keep what is known now in the cache beside the runs, as of the commit of `slot`."""
         if self.cache is not None:
             self.cache.save(self._cached(), slot=slot)
 

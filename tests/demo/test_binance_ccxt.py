@@ -24,6 +24,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "/api/v3/klines": {"symbol": "BTCUSDT", "interval": "1h"},
     "/fapi/v1/klines": {"symbol": "BTCUSDT", "interval": "1h"},
     "/dapi/v1/klines": {"symbol": "BTCUSD_PERP", "interval": "1h"},
+    "/dapi/v1/indexPriceKlines": {"pair": "BTCUSD", "interval": "1h"},
     "/api/v3/myTrades": {"symbol": "BTCUSDT"},
     "/api/v3/allOrders": {"symbol": "BTCUSDT"},
     "/fapi/v1/userTrades": {"symbol": "BTCUSDT"},

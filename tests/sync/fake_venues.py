@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
@@ -98,6 +98,18 @@ class FakeMarket:
                 for coin, price in {**self._state.prices, **self._state.own_prices.get(self.venue, {})}.items()
             ),
             Quote("USDT", "USD", Decimal(1), "spot USDT-USD", at),
+        )
+
+    async def fetch_closes(self, assets: frozenset[str], *, since: date, until: date) -> tuple[Quote, ...]:
+        """A coin's close is its price now, whatever the day."""
+        await self._state.answer(self.venue, "closes")
+        ends = [since + timedelta(days=number + 1) for number in range((until - since).days)]
+        instants = [datetime.combine(end, time(), UTC) for end in ends]
+        coins = {coin: price for coin, price in self._state.prices.items() if coin in assets}
+        dollars = [Quote("USDT", "USD", Decimal(1), "spot USDT-USD 1d close", at) for at in instants]
+        return (
+            *(Quote(coin, "USDT", coins[coin], f"spot {coin}USDT 1d close", at) for coin in coins for at in instants),
+            *dollars,
         )
 
 

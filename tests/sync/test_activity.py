@@ -141,7 +141,8 @@ async def test_a_row_that_changed_says_what_it_was(book: Cycles) -> None:
     assert told["reason"] == "changed"
     detail = json.loads(told["detail"])
     assert detail["before"].keys() == detail["after"].keys() == {"quantity"}
-    assert detail["before"]["quantity"].startswith("-0.25") and detail["after"]["quantity"].startswith("-0.5")
+    assert detail["before"]["quantity"].startswith("-0.25")
+    assert detail["after"]["quantity"].startswith("-0.5")
 
 
 async def test_a_stream_that_fails_spoils_neither_equity_nor_the_other_streams(book: Cycles) -> None:

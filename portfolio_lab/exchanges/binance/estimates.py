@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from portfolio_lab.errors import WalletRefusedError
 from portfolio_lab.exchanges import payloads
@@ -39,8 +40,12 @@ async def step_estimates(client: VenueClient, cursor: str, *, now: datetime) -> 
 async def _days(client: VenueClient, since: datetime, now: datetime) -> tuple[EquityEstimate, ...]:
     asked = {"startTime": payloads.milliseconds(since), "endTime": payloads.milliseconds(now), "limit": DAYS}
     spot, _ = await client.ask(at.DAILY_SNAPSHOTS, shapes.SpotDays, {"type": "SPOT", **asked})
-    rows = [_estimate(day.updateTime, Wallet.SPOT, "BTC", day.data.totalAssetOfBtc) for day in spot.snapshotVos]
-    return (*rows, *await _futures(client, asked), *await _margin(client, asked))
+    rows = [
+        _estimate(day.updateTime, Wallet.SPOT, row.asset, row.free, row.locked)
+        for day in spot.snapshotVos
+        for row in day.data.balances
+    ]
+    return (*(row for row in rows if row.quantity), *await _futures(client, asked), *await _margin(client, asked))
 
 
 async def _futures(client: VenueClient, asked: dict[str, int]) -> list[EquityEstimate]:
@@ -61,16 +66,18 @@ async def _margin(client: VenueClient, asked: dict[str, int]) -> list[EquityEsti
     except WalletRefusedError:
         return []
     found = [
-        _estimate(day.updateTime, Wallet.CROSS_MARGIN, "BTC", day.data.totalNetAssetOfBtc) for day in answer.snapshotVos
+        _estimate(day.updateTime, Wallet.CROSS_MARGIN, row.asset, row.netAsset)
+        for day in answer.snapshotVos
+        for row in day.data.userAssets
     ]
     return [row for row in found if row.quantity]
 
 
-def _estimate(moment: int, wallet: Wallet, asset: str, text: str) -> EquityEstimate:
+def _estimate(moment: int, wallet: Wallet, asset: str, *parts: str) -> EquityEstimate:
     return EquityEstimate(
         day=payloads.instant(moment, f"[{wallet}].updateTime"),
         wallet=wallet,
         asset=payloads.asset_code(asset, f"[{wallet}].asset"),
-        quantity=payloads.amount(text, f"[{wallet}].amount"),
+        quantity=sum((payloads.amount(text, f"[{wallet}].amount") for text in parts), Decimal(0)),
         source=SOURCE,
     )

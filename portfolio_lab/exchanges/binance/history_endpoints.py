@@ -95,6 +95,11 @@ LOAN_REPAYS = _sapi("sapiV2GetLoanFlexibleRepayHistory", "/sapi/v2/loan/flexible
 REBATES = _personal("sapiGetRebateTaxQuery", "/sapi/v1/rebate/taxQuery", 12_000)
 DAILY_SNAPSHOTS = _sapi("sapiGetAccountSnapshot", "/sapi/v1/accountSnapshot", 2_400)
 
+# ---------------------------------------------------------------- what coins were worth
+
+SPOT_BARS = _of("publicGetKlines", "/api/v3/klines", "api", API, 2)
+INDEX_BARS = _of("dapiPublicGetIndexPriceKlines", "/dapi/v1/indexPriceKlines", "dapi", DAPI, 2)
+
 HISTORY_ENDPOINTS: tuple[Endpoint, ...] = tuple(
     value for value in dict(globals()).values() if isinstance(value, Endpoint)
 )

@@ -214,16 +214,31 @@ class Rebates(Fields, frozen=True):
     data: RebatePage
 
 
-class SpotSnapshot(Fields, frozen=True):
-    """What a daily snapshot of spot is worth in all."""
+class SpotAsset(Fields, frozen=True):
+    """One coin in a daily snapshot of spot."""
 
-    totalAssetOfBtc: str
+    asset: str
+    free: str
+    locked: str
+
+
+class SpotSnapshot(Fields, frozen=True):
+    """A daily snapshot of spot; its total in BTC is not used: it is cut to eight decimals."""
+
+    balances: list[SpotAsset]
+
+
+class MarginAsset(Fields, frozen=True):
+    """One coin in a daily snapshot of cross margin, its debt and interest taken off."""
+
+    asset: str
+    netAsset: str
 
 
 class MarginSnapshot(Fields, frozen=True):
-    """What a daily snapshot of cross margin is worth in all."""
+    """A daily snapshot of cross margin."""
 
-    totalNetAssetOfBtc: str
+    userAssets: list[MarginAsset]
 
 
 class FuturesAsset(Fields, frozen=True):

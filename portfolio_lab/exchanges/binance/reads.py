@@ -4,12 +4,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from weakref import WeakKeyDictionary
 
-from portfolio_lab.exchanges.binance import activity, futures, identity, orders, portfolio, prices, streams, totals
+from portfolio_lab.exchanges.binance import (
+    activity,
+    closes,
+    futures,
+    identity,
+    orders,
+    portfolio,
+    prices,
+    streams,
+    totals,
+)
 from portfolio_lab.exchanges.binance.usd_m_positions import KnownPositions
 from portfolio_lab.exchanges.client import VenueClient
+from portfolio_lab.exchanges.daily_closes import DailyCloses
 from portfolio_lab.models.accounts import Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
@@ -22,6 +33,7 @@ class BinanceReads:
     def __init__(self, client: VenueClient) -> None:
         self._client = client
         self._instruments = prices.Instruments(client)
+        self._closes = DailyCloses()
         self._positions: WeakKeyDictionary[VenueClient, KnownPositions] = WeakKeyDictionary()
 
     async def time(self) -> datetime:
@@ -41,6 +53,9 @@ class BinanceReads:
 
     async def cash_flows(self, client: VenueClient, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
         return await activity.fetch_cash_flows(client, since=since, until=until)
+
+    async def closes(self, assets: frozenset[str], since: date, until: date) -> tuple[Quote, ...]:
+        return await closes.fetch_closes(self._client, self._instruments, self._closes, assets, since, until)
 
     async def identity(self, client: VenueClient) -> Identity:
         return await identity.fetch_identity(client)

@@ -16,9 +16,9 @@ def _private(method: str, path: str, limit: int, priority: Priority = Priority.C
     return Endpoint(method, f"/api/v5/{path}", "rest", budget, is_personal=True, priority=priority)
 
 
-def _public(method: str, path: str, limit: int) -> Endpoint:
+def _public(method: str, path: str, limit: int, priority: Priority = Priority.CORE) -> Endpoint:
     budget = Budget(path, limit, 2.0, is_sliding=True)
-    return Endpoint(method, f"/api/v5/{path}", "rest", budget, max_bytes=16 * MEGABYTE)
+    return Endpoint(method, f"/api/v5/{path}", "rest", budget, max_bytes=16 * MEGABYTE, priority=priority)
 
 
 TIME = _public("publicGetPublicTime", "public/time", 10)
@@ -51,6 +51,7 @@ FUNDING_BILLS = _private("privateGetAssetBills", "asset/bills", 12, Priority.HIS
 FUNDING_BILLS_OF_OLD = _private("privateGetAssetBillsHistory", "asset/bills-history", 2, Priority.HISTORY)
 CONVERSIONS = _private("privateGetAssetConvertHistory", "asset/convert/history", 12, Priority.HISTORY)
 DUST = _private("privateGetTradeEasyConvertHistory", "trade/easy-convert-history", 1, Priority.HISTORY)
+BARS = _public("publicGetMarketHistoryCandles", "market/history-candles", 20, Priority.HISTORY)
 
 ALL = (
     TIME,
@@ -74,5 +75,6 @@ ALL = (
     FUNDING_BILLS_OF_OLD,
     CONVERSIONS,
     DUST,
+    BARS,
 )
 """Everything of OKX that is ever read."""

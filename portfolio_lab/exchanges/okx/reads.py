@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime
 
 from portfolio_lab.exchanges.client import VenueClient
-from portfolio_lab.exchanges.okx import activity, earn, identity, orders, portfolio, prices, streams
+from portfolio_lab.exchanges.daily_closes import DailyCloses
+from portfolio_lab.exchanges.okx import activity, closes, earn, identity, orders, portfolio, prices, streams
 from portfolio_lab.models.accounts import Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
@@ -26,6 +27,7 @@ class OkxReads:
     def __init__(self, client: VenueClient) -> None:
         self._client = client
         self._instruments = prices.Instruments(client)
+        self._closes = DailyCloses()
 
     async def time(self) -> datetime:
         """Return OKX's clock."""
@@ -34,6 +36,10 @@ class OkxReads:
     async def quotes(self) -> tuple[Quote, ...]:
         """Return the last price of every spot pair."""
         return await prices.fetch_quotes(self._client)
+
+    async def closes(self, assets: frozenset[str], since: date, until: date) -> tuple[Quote, ...]:
+        """Return daily closing prices."""
+        return await closes.fetch_closes(self._client, self._closes, assets, since, until)
 
     async def identity(self, client: VenueClient) -> Identity:
         """Return uid, master, mode, and what the key may do."""
