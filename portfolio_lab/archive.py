@@ -49,6 +49,10 @@ class Facts(Protocol):
 
     def check_known(self, table: str, user: str | None, slot: datetime) -> None: ...  # noqa: D102 - the same
 
+    def hours(  # noqa: D102 - the same
+        self, *, users: Iterable[str] | str | None = None, known: datetime | None = None
+    ) -> pa.Table: ...
+
     def sql(  # noqa: D102 - the same
         self, query: str, parameters: list[object] | None = None, *, known: datetime | None = None
     ) -> pd.DataFrame: ...
@@ -130,6 +134,15 @@ class Archive:
         if key not in self._results:
             self._results[key] = build()
         return self._results[key]  # type: ignore[return-value]
+
+    def span(self) -> timedelta:
+        """Return the time from the first slot that was ever committed to the last."""
+        slots = [slot for _, slot in self._seen]
+        return max(slots) - min(slots) if slots else timedelta(0)
+
+    def holds(self, key: Hashable) -> bool:
+        """Return whether `once` has the result of this key already."""
+        return key in self._results
 
     def rows(
         self,

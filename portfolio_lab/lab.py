@@ -15,20 +15,23 @@ from pathlib import Path
 import pandas as pd
 
 from portfolio_lab.archive import Archive, Facts
+from portfolio_lab.attributing import day_intervals, day_table, user_attribution
 from portfolio_lab.books import exposure_figures, exposure_from, share_or_nan, venue_of, with_attestations
+from portfolio_lab.curves import curve_of, long_curve
 from portfolio_lab.engines import drawdown as drawdowns
 from portfolio_lab.engines import returns as engine
 from portfolio_lab.engines.allocation import weights
 from portfolio_lab.engines.performance import metrics
 from portfolio_lab.engines.trades import Trades
 from portfolio_lab.errors import BadInputError
+from portfolio_lab.estimates import estimated_equity
 from portfolio_lab.hindsight import Hindsight
 from portfolio_lab.models.tables import TABLES
 from portfolio_lab.scopes import Scope, account_member, desk_member, user_member
 from portfolio_lab.settings import Settings, load_settings
 from portfolio_lab.store import Store
 from portfolio_lab.stored import StoredTables
-from portfolio_lab.timelines import Instant, between, daily_prices, extremes, instant
+from portfolio_lab.timelines import Instant, between, bound, daily_prices, extremes, instant
 from portfolio_lab.trading import user_trades
 
 _SNAPSHOT_COLUMNS = ("user", "slot", "at", "interval_seconds", "grade", "currency", "equity")
@@ -170,6 +173,16 @@ class Lab(Hindsight, StoredTables):
         equity = pd.Series(complete["equity"].to_numpy(dtype="float64"), index, name="equity")
         return between(equity, since, until)
 
+    def estimated_equity(self, user: str) -> pd.Series:
+        """Equity by day before the first complete snapshot, from the venues' own records; never part of `equity`.
+
+        Index `day` (UTC), at whose end it stood so. `attrs` say what is missing: see `portfolio_lab.estimates`.
+        """
+        self._check(user)
+        complete = self._complete(user)
+        observed = pd.Timestamp(complete["slot"].iloc[0]) if len(complete) else None
+        return estimated_equity(self._archive.rows("estimated_equity", user=user), observed)
+
     def returns(self, user: str) -> pd.Series:
         """Daily TWR of closed UTC days, fractions net of cash flows; NaN where unknown. Index `day` (UTC)."""
         self._check(user)
@@ -186,7 +199,7 @@ class Lab(Hindsight, StoredTables):
         Thinned out by minimum and maximum of each stretch, so that no extreme of either is lost.
         """
         self._check(user)
-        curve = between(self._archive.once(("curve", user), lambda: self._curve(user)), since, None)
+        curve = between(self._drawn(user), since, None)
         return curve.iloc[extremes(curve, points)]
 
     def benchmark(self, asset: str = "BTC", since: Instant = None) -> pd.Series:
@@ -254,6 +267,25 @@ class Lab(Hindsight, StoredTables):
         self._check(user)
         key = ("trades", user, account, method)
         return self._archive.once(key, lambda: user_trades(self._archive, user, account=account, method=method))
+
+    def attribution(self, user: str, by: str = "user", since: Instant = None, until: Instant = None) -> pd.DataFrame:
+        """What each day's change of equity consisted of, in the terms of `engines.attribution.TERMS`.
+
+        Args:
+            user: whose book.
+            by: "user" (index `day`), or "account", "asset" or "instrument" (index `day` and that).
+            since: from the day of this instant on.
+            until: up to the day of this instant.
+
+        Returns:
+            Money, + gain; the terms add up to `change`. `residual` is what no event explains: `suspect` names where
+            the most of it is once it is above 1 bp of equity, `pending` marks days of which some stream of activity
+            has not been read yet.
+        """
+        self._check(user)
+        days = day_intervals(self._archive, user, bound(since), bound(until))
+        terms = self._archive.once(("terms", user, since, until), lambda: user_attribution(self._archive, user, days))
+        return day_table(self._archive, user, days, terms, by)
 
     def monthly_returns(self, user: str) -> pd.DataFrame:
         """TWR of each month, index `year`, columns 1 to 12 and "year"; closed days, NaN where unknown."""
@@ -387,14 +419,16 @@ class Lab(Hindsight, StoredTables):
         rows = self._archive.once(("cash_flows", user), lambda: self._archive.rows("cash_flows", user=user))
         return rows[rows["scope"].isna() | (rows["scope"] == "external")]
 
+    def _drawn(self, user: str) -> pd.DataFrame:
+        """The curve at every snapshot if it was reckoned already or is short, else by hours."""
+        if not self._archive.holds(("curve", user)):
+            drawn = self._archive.once(("long curve", user), lambda: long_curve(self._archive, user, self._flows(user)))
+            if drawn is not None:
+                return drawn
+        return self._archive.once(("curve", user), lambda: self._curve(user))
+
     def _curve(self, user: str) -> pd.DataFrame:
-        complete = self._complete(user)
-        curve = pd.DataFrame({"equity": complete["equity"].to_numpy(dtype="float64")})
-        curve.index = pd.DatetimeIndex(complete["slot"], name="slot")
-        curve["drawdown"] = drawdowns.drawdown(self._gaps(user)["gap_return"])
-        if len(curve):
-            curve.iloc[0, 1] = 0.0
-        return curve
+        return curve_of(self._complete(user), self._gaps(user)["gap_return"])
 
     def _headline(self, user: str) -> pd.Series:
         taken, complete = self._taken(user), self._complete(user)

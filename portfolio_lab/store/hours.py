@@ -28,7 +28,9 @@ from portfolio_lab.store.revisions import is_revisions
 
 FOLDER = "hourly"
 
-_COLUMNS = ("user", "slot", "grade", "equity")
+HOURLY_COLUMNS = ("user", "slot", "grade", "equity")
+"""The columns of a snapshot that hours are reckoned from."""
+
 _COMPLETE = "complete"
 _DIGEST = 32
 _DAY = timedelta(days=1)
@@ -108,7 +110,7 @@ class Hours:
 
     def _reckoned(self, day: date, users: tuple[str, ...] | None) -> pa.Table:
         begins = datetime.combine(day, time(), UTC)
-        rows = self.reader.rows(Question(PORTFOLIO_SNAPSHOTS, users, begins, begins + _DAY, _COLUMNS))
+        rows = self.reader.rows(Question(PORTFOLIO_SNAPSHOTS, users, begins, begins + _DAY, HOURLY_COLUMNS))
         return hours_of(rows)
 
     def _lay_day(self, day: date, inputs: Sequence[StoredFile]) -> bool:

@@ -16,7 +16,7 @@ from portfolio_lab.models.tables import PORTFOLIO_SNAPSHOTS, TABLES, Table
 from portfolio_lab.store.commit import Committer, check_slot, check_sync_id
 from portfolio_lab.store.files import Files, files_at
 from portfolio_lab.store.fold import GRACE, Folding
-from portfolio_lab.store.hours import Hours
+from portfolio_lab.store.hours import HOURLY_COLUMNS, Hours, hours_of
 from portfolio_lab.store.log import Log
 from portfolio_lab.store.manifest import Chain
 from portfolio_lab.store.parts import Parts
@@ -212,13 +212,17 @@ class Store:
         users: Iterable[str] | str | None = None,
         since: date | datetime | None = None,
         until: date | datetime | None = None,
+        known: datetime | None = None,
     ) -> pa.Table:
         """Return open, high, low and close of equity by hour, of complete snapshots: `store.hours.HOURS`.
 
         Sealed days are reckoned by the fold and read from few bytes; other days are reckoned here. An hour
-        without a complete snapshot has no row. Arguments and errors are those of `read`.
+        without a complete snapshot has no row. Arguments and errors are those of `read`; asked as of
+        `known`, all are reckoned here.
         """
-        question = asked(PORTFOLIO_SNAPSHOTS, users, since, until, None)
+        question = asked(PORTFOLIO_SNAPSHOTS, users, since, until, HOURLY_COLUMNS, known=known)
+        if known is not None:
+            return hours_of(self._reader.rows(question))
         with _readable(self.root):
             return Hours(self._files, self._reader).rows(question.users, question.since, question.until)
 
