@@ -36,7 +36,7 @@ def user_trades(archive: Archive, user: str, *, account: str | None = None, meth
     rows = {name: archive.rows(name, user=user) for name in ("fills", "income", "cash_flows")}
     if account is not None:
         rows = {name: part[part["account"] == account] for name, part in rows.items()}
-    prices = _Prices(archive)
+    prices = StoredPrices(archive)
     parts = [
         _fill_events(rows["fills"], prices, _kinds(archive, user)),
         _moved(rows["cash_flows"][~rows["cash_flows"]["kind"].isin(["joined", "left"])], "flow_id", prices),
@@ -53,7 +53,7 @@ def user_trades(archive: Archive, user: str, *, account: str | None = None, meth
     )
 
 
-class _Prices:
+class StoredPrices:
     """Reporting currency per unit of an asset, near an instant, as the account's own venue priced it."""
 
     def __init__(self, archive: Archive) -> None:
@@ -86,7 +86,7 @@ def _kinds(archive: Archive, user: str) -> dict[str, str]:
     return dict(zip(held["instrument"], held["kind"], strict=True))
 
 
-def _fill_events(fills: pd.DataFrame, prices: _Prices, held: dict[str, str]) -> pd.DataFrame:
+def _fill_events(fills: pd.DataFrame, prices: StoredPrices, held: dict[str, str]) -> pd.DataFrame:
     is_spot = fills["realised_pnl"].isna()
     kind = [
         "spot" if spot else held.get(instrument) or _kind(instrument, underlying, settle)
@@ -94,7 +94,7 @@ def _fill_events(fills: pd.DataFrame, prices: _Prices, held: dict[str, str]) -> 
             is_spot, fills["instrument"], fills["underlying"], fills["settle_asset"], strict=True
         )
     ]
-    quote = fills["settle_asset"].where(fills["settle_asset"] != "", _quote(fills))
+    quote = quote_of(fills)
     sign = fills["side"].map({"buy": 1.0, "sell": -1.0})
     fee_in_base = fills["fee"].where(is_spot & (fills["fee_asset"] == fills["underlying"]), 0.0)
     spot_book = fills["account"] + " " + fills["underlying"]
@@ -125,10 +125,11 @@ def _fill_events(fills: pd.DataFrame, prices: _Prices, held: dict[str, str]) -> 
     return events[~events["underlying"].isin(_MONEY) & (events["quantity"] != 0.0)]
 
 
-def _quote(fills: pd.DataFrame) -> pd.Series:
-    """Return what a spot instrument is paid in: its name without the coin."""
-    pairs = zip(fills["instrument"], fills["underlying"], strict=True)
-    return pd.Series([name.removeprefix(coin).lstrip("-/_") for name, coin in pairs], fills.index, dtype="object")
+def quote_of(fills: pd.DataFrame) -> pd.Series:
+    """Return the asset in which each fill is paid, as stored, else the instrument's name without the coin."""
+    rows = zip(fills["settle_asset"], fills["instrument"], fills["underlying"], strict=True)
+    names = [settle or name.removeprefix(coin).lstrip("-/_") for settle, name, coin in rows]
+    return pd.Series(names, fills.index, dtype="object")
 
 
 def _kind(instrument: str, underlying: str, settle: str) -> str:
@@ -137,7 +138,7 @@ def _kind(instrument: str, underlying: str, settle: str) -> str:
     return "inverse" if settle == underlying else "linear"
 
 
-def _moved(rows: pd.DataFrame, identity: str, prices: _Prices, *, event: str = "") -> pd.DataFrame:
+def _moved(rows: pd.DataFrame, identity: str, prices: StoredPrices, *, event: str = "") -> pd.DataFrame:
     """Return coins that came or went: as arrivals and departures, or as fills at the price of their time."""
     rows = rows[~rows["asset"].isin(_MONEY) & (rows["quantity"] != 0.0)]
     arrived = rows["quantity"] > 0
@@ -162,7 +163,7 @@ def _moved(rows: pd.DataFrame, identity: str, prices: _Prices, *, event: str = "
     )
 
 
-def _funding(income: pd.DataFrame, events: pd.DataFrame, prices: _Prices) -> pd.DataFrame:
+def _funding(income: pd.DataFrame, events: pd.DataFrame, prices: StoredPrices) -> pd.DataFrame:
     """Return funding by book. The two sides of hedge mode share it as their signed quantities share their sum.
 
     Both pay one rate on one mark, so a long of 3 beside a short of 1 pays 3/2 of the sum, and the short receives
