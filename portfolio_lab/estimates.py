@@ -22,7 +22,7 @@ def estimated_equity(rows: pd.DataFrame, observed: pd.Timestamp | None) -> pd.Se
     """
     held = rows[rows["quantity"] != 0.0]
     days = pd.to_datetime(held["day"], utc=True).dt.as_unit("ns")
-    inside = pd.Series(True, index=held.index)  # noqa: FBT003 - a column of it
+    inside = pd.Series(True, index=held.index)
     if observed is not None:
         inside &= days < observed.normalize()
     held, days = held[inside], days[inside]

@@ -65,7 +65,8 @@ ANSWERS: dict[Endpoint, Any] = {
 LONGEST = {  # days that the venue allows between the two ends
     at.DEPOSITS: 90,
     at.WITHDRAWALS: 90,
-    at.FIAT_ORDERS: 90,
+    at.FIAT_ORDERS: 1_098,  # none is stated
+    at.FIAT_PAYMENTS: 1_098,
     at.PAY: 90,
     at.OPTION_FILLS: 7,
     at.CONVERSIONS: 30,
@@ -157,6 +158,33 @@ async def backfilled(venue: Silent, stream: str) -> str:
         if step.is_backfilled:
             return cursor
     raise AssertionError(f"{stream} does not end")
+
+
+async def test_all_fiat_ever_costs_an_account_no_more_than_a_few_minutes_of_its_budget() -> None:
+    venue = Silent()
+    await backfilled(venue, "fiat")
+    heavy = sum(endpoint.weight for endpoint, _ in venue.asked if endpoint is at.FIAT_ORDERS)
+    assert heavy <= 3 * at.FIAT_ORDERS.budget.limit
+    starts = [asked["beginTime"] for endpoint, asked in venue.asked if endpoint is at.FIAT_ORDERS]
+    assert starts == sorted(starts, reverse=True), "newest first"
+
+
+async def test_a_long_window_of_fiat_that_is_refused_is_asked_for_in_halves() -> None:
+    def narrow(asked: Mapping[str, Any]) -> Any:
+        if asked["endTime"] - asked["beginTime"] >= 90 * DAY:
+            raise VenueError("The venue refused the request (code -1127).", venue_code="-1127")
+        return {"code": "000000"}
+
+    venue = Silent(ANSWERS | {at.FIAT_ORDERS: narrow})
+    await backfilled(venue, "fiat")
+    told = [asked["beginTime"] for endpoint, asked in venue.asked if endpoint is at.FIAT_PAYMENTS]
+    assert min(told) == milliseconds(datetime(2017, 1, 1, tzinfo=UTC))
+
+
+async def test_a_short_window_of_fiat_that_is_refused_is_an_error() -> None:
+    venue = Silent(ANSWERS | {at.FIAT_ORDERS: VenueError("The venue refused the request.", venue_code="-1127")})
+    with pytest.raises(VenueError, match="refused"):
+        await backfilled(venue, "fiat")
 
 
 async def test_a_burst_in_one_millisecond_that_no_page_holds_names_its_stream() -> None:

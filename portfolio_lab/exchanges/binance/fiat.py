@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
+from portfolio_lab.errors import VenueError
 from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.binance import history_endpoints as at
 from portfolio_lab.exchanges.binance import history_shapes as history
 from portfolio_lab.exchanges.binance.ledger import two_legs
 from portfolio_lab.exchanges.client import VenueClient
-from portfolio_lab.exchanges.sources import Ask, Raw, Window, by_number, lanes
+from portfolio_lab.exchanges.sources import Ask, Page, Raw, Window, by_number, lanes
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.activity import ActivityRow, CashFlow
+
+LONGEST, SURELY_ALLOWED = timedelta(days=3 * 366), timedelta(days=90)
+"""Binance states no longest window for fiat: unverified. A long one that it refuses is asked for in halves."""
 
 
 def fiat(client: VenueClient) -> Ask:
     """Return the source of fiat deposits and withdrawals, and of coins bought and sold by card."""
     orders = [_fiat_orders(client, kind) for kind in ("deposit", "withdrawal")]
-    return lanes([*orders, *(_fiat_payments(client, kind) for kind in ("deposit", "withdrawal"))])
+    return _in_halves(lanes([*orders, *(_fiat_payments(client, kind) for kind in ("deposit", "withdrawal"))]))
+
+
+def _in_halves(source: Ask) -> Ask:
+    """The source, with a window that is cut where the venue plainly refuses one of that length."""
+
+    async def ask(window: Window, page: str) -> Page:
+        try:
+            return await source(window, page)
+        except VenueError as refusal:
+            is_long = window.end - window.start > SURELY_ALLOWED // timedelta(milliseconds=1)
+            if type(refusal) is not VenueError or not is_long:
+                raise
+        return Page((), is_cut=True)
+
+    return ask
 
 
 _FIAT_TYPES = {"deposit": "0", "withdrawal": "1"}

@@ -64,7 +64,8 @@ _WINDOWED = (
     _of("dividends", QUARTER, None, ledger.dividends, *CASH),
     _of("conversions", MONTH - timedelta(hours=1), None, ledger.conversions, *CASH),
     _of("dust", QUARTER, None, ledger.dust, *CASH),
-    _of("fiat", QUARTER, None, fiat.fiat, *CASH, overlap=WEEK, requests=1),
+    # Each question about bank transfers weighs a quarter of a minute's budget of its account: few long windows.
+    _of("fiat", fiat.LONGEST, None, fiat.fiat, *CASH, overlap=WEEK, requests=1),
     _of("pay", QUARTER, 540, ledger.payments, *CASH),
     _of("margin_interest", MONTH, None, borrowing.cross_interest, Wallet.CROSS_MARGIN),
     _of("margin_loans", MONTH, None, borrowing.cross_loans, Wallet.CROSS_MARGIN),
