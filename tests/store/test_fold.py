@@ -234,9 +234,12 @@ def test_a_fold_that_fails_anywhere_loses_nothing(store: Store, rows: ModuleType
 FOLDER = """
 import sys
 from datetime import date, timedelta
+import portfolio_lab.store.fold
 from portfolio_lab.store import Store
-for _ in range(12):
-    Store.open(sys.argv[1]).fold(today=date(2026, 11, 22), grace=timedelta(0))
+portfolio_lab.store.fold.WORTH_ROLLING = 3
+for number in range(12):
+    # In turn only hours are rolled, and days sealed.
+    Store.open(sys.argv[1]).fold(today=date(2026, 11, 20 + number % 2 * 2), grace=timedelta(0))
 """
 
 
@@ -267,3 +270,88 @@ def test_only_old_leftovers_are_swept(store: Store, rows: ModuleType) -> None:
     assert not orphan.exists()
     assert not unfinished.exists()
     assert later.read("balances").num_rows == 2
+
+
+# ---------------------------------------------------------------- hours
+
+
+def commit_minutes(store: Store, rows: ModuleType, first: int, last: int, *, step: int = 1) -> None:
+    for number in range(first, last, step):
+        slot = DAY + timedelta(minutes=number)
+        store.commit(rows.cycle(slot, f"user-{number}"), slot=slot, writer="w", sync_id="one")
+
+
+def at(store: Store, instant: datetime) -> Store:
+    return Store(store.root, clock=lambda: instant)
+
+
+def rooms(store: Store, table: str = "balances") -> list[str]:
+    return [Path(path).relative_to(store.root).parts[0] for path in store.files(table)]
+
+
+def test_closed_hours_of_the_open_day_become_one_file_each(store: Store, rows: ModuleType) -> None:
+    commit_minutes(store, rows, 0, 150, step=5)
+    expected = {name: store.read(name) for name in rows.ROWS}
+    noon = at(store, DAY + timedelta(hours=2, minutes=35))
+    assert [len(fold.records) for fold in noon.fold(today=DAY.date(), grace=AT_ONCE)] == [12, 12]
+    assert rooms(store) == ["warm", "warm", *["hot"] * 6]
+    for reader in (noon, Store.open(store.root)):
+        assert {name: reader.read(name) for name in rows.ROWS} == expected
+        assert len(reader.commits()) == 30
+        assert reader.verify() == []
+    assert noon.fold(today=DAY.date()) == []
+
+
+def test_an_hour_waits_until_late_cycles_are_in(store: Store, rows: ModuleType) -> None:
+    commit_minutes(store, rows, 0, 60, step=5)
+    assert at(store, DAY + timedelta(hours=1, minutes=4)).fold(today=DAY.date()) == []
+    assert len(at(store, DAY + timedelta(hours=1, minutes=5)).fold(today=DAY.date())) == 1
+
+
+def test_few_commits_of_many_hours_are_rolled_together(store: Store, rows: ModuleType) -> None:
+    commit_minutes(store, rows, 0, 20 * 60, step=60)
+    [fold] = at(store, DAY + timedelta(hours=23)).fold(today=DAY.date())
+    assert len(fold.records) == 12
+    assert rooms(store) == ["warm", *["hot"] * 8]
+
+
+def test_rolled_hours_are_sealed_with_the_rest_of_their_day(store: Store, rows: ModuleType) -> None:
+    commit_minutes(store, rows, 0, 150, step=5)
+    expected = {name: store.read(name) for name in rows.ROWS}
+    at(store, DAY + timedelta(hours=2, minutes=30)).fold(today=DAY.date(), grace=AT_ONCE)
+    [fold] = store.fold(today=AFTER, grace=AT_ONCE)
+    assert (fold.sequence, len(fold.records)) == (3, 6)
+    assert rooms(store) == ["sealed"]
+    assert {name: Store.open(store.root).read(name) for name in rows.ROWS} == expected
+    store.fold(today=AFTER, grace=AT_ONCE)
+    assert not [*Path(store.root).glob("warm/*/*/*.parquet"), *small_files(store)]
+
+
+def test_no_step_is_begun_when_the_time_is_over(store: Store, rows: ModuleType) -> None:
+    filled(store, rows, cycles=1)
+    assert store.fold(today=AFTER, budget_seconds=0) == []
+    assert len(store.fold(today=AFTER, budget_seconds=60)) == 2
+
+
+def test_sealed_rows_lie_by_user_and_time(store: Store, rows: ModuleType) -> None:
+    fills = TABLES["fills"]
+    ids, users = ["9", "1", "5", "3"], ["ben", "anna", "ben", "anna"]
+    for number, (fill_id, user) in enumerate(zip(ids, users, strict=True)):
+        slot = DAY + timedelta(minutes=number)
+        told = rows.sample_rows(fills, 1, slot, user=user, fill_id=fill_id)
+        store.commit({fills.name: told}, slot=slot, writer="w", sync_id="one")
+    store.fold(today=AFTER)
+    frame = pd.read_parquet(store.root / "sealed" / "fills")
+    assert frame["fill_id"].tolist() == ["1", "3", "9", "5"]
+
+
+@pytest.mark.long
+def test_a_day_of_1440_cycles_is_read_from_few_files(store: Store, rows: ModuleType) -> None:
+    for hour in range(24):
+        commit_minutes(store, rows, hour * 60, hour * 60 + 60)
+        at(store, DAY + timedelta(hours=hour, minutes=59)).fold(today=DAY.date(), grace=AT_ONCE)
+    assert len(store.files("balances")) <= 23 + 60
+    assert store.read("balances").num_rows == 3 * 1_440
+    store.fold(today=AFTER, grace=AT_ONCE)
+    assert len(store.files("balances")) == 1
+    assert Store.open(store.root).read("balances").num_rows == 3 * 1_440
