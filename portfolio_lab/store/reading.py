@@ -18,6 +18,7 @@ from portfolio_lab.models.tables import Table
 from portfolio_lab.store.files import Files
 from portfolio_lab.store.log import Log
 from portfolio_lab.store.parquet import COMMITTED_AT, decoded, joined, time_column
+from portfolio_lab.store.ranges import RangeFile
 from portfolio_lab.store.records import MEND, StoredFile, instant
 from portfolio_lab.store.revisions import counting, in_order, newest, stamped
 
@@ -214,12 +215,15 @@ class Reader:
         known = self._loaded.get(stored.path)
         if known is not None:
             return known
-        content = self._bytes(stored, trusted=stored.path in self._verified)
-        table, where = self._tables[stored.table], _where(stored)
+        table, where, trusted = self._tables[stored.table], _where(stored), stored.path in self._verified
         if stored.size > _SMALL:
             extended = None if columns is None else [*columns, COMMITTED_AT.name]
+            # Seen whole once in this process; its pages carry checksums, which are verified as they are read.
+            content = (
+                RangeFile(self._files, stored.path, stored.size) if trusted else self._bytes(stored, trusted=False)
+            )
             return decoded(table, content, where, rows=stored.rows, columns=extended, filters=filters)
-        whole = decoded(table, content, where, rows=stored.rows)
+        whole = decoded(table, self._bytes(stored, trusted=trusted), where, rows=stored.rows)
         self._keep(stored.path, whole)
         return whole
 
