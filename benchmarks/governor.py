@@ -250,11 +250,13 @@ def show(seen: dict[str, Any], told: list[dict[str, Any]], began: datetime, unti
     """Print the figures; 1 when a limit was reached or snapshots were too old."""
     found = [(one[0], one[1], one[2]) for reader in told for one in reader["snapshots"]]
     answered = ages(found, began + WARM_UP, until, known=False)
+    later = ages(found, began + timedelta(minutes=2), until, known=False)
     stored = ages(found, began + WARM_UP, until, known=True)
     print(f"governor: refused with 429 or 418: {sum(seen['refused'].values())} {seen['refused']}")
     for venue in answered:
         print(f"governor: {venue} age of the newest core, by its answers {answered[venue]}")
         print(f"governor: {venue} age of the newest core, as stored      {stored[venue]}")
+        print(f"governor: {venue} age after the first two minutes        {later[venue]}")
     print(f"governor: {sum(seen['asked'].values())} requests; the most asked: {Counter(seen['asked']).most_common(12)}")
     print(f"governor: other answers that were no result: {seen['other']}")
     print(

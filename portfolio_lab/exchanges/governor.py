@@ -33,7 +33,7 @@ Sleep = Callable[[float], Awaitable[object]]
 PATIENCE = 120.0
 """Seconds that a request stands in line for its weight before it gives up."""
 
-WIDTH = 16
+WIDTH = 32
 """Requests under way at one venue at a time; the others stand in line, where no deadline runs."""
 
 BRIEF = 2.0

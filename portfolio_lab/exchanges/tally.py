@@ -23,8 +23,12 @@ FADING = 0.95
 HEAD_START = 0.1
 """Share of a crowded window that may be spent at its beginning; the rest is spread over it."""
 
-SEAM = 1.0
-"""Seconds at a window's beginning in which the venue may still count in the last one."""
+SEAM = 3.0
+"""Seconds at a window's beginning in which the venue may still count in the last one.
+
+On a busy machine an answer takes so long that the venue's clock is known to a second or two only, and a count of
+the last window that is taken for one of this window stands for a whole minute without room.
+"""
 
 CROWD = 2
 """So many windows in a row without room for all of the core make a crowd."""

@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 ACCOUNTS_AT_ONCE = 64
 HISTORIES_AT_ONCE = 16
 LARGEST_OFFSET = timedelta(seconds=1)
-TIME_LEFT_FOR_THE_REST = 5.0
-"""Seconds before the cycle's end at which no further step along a stream is begun."""
+TIME_LEFT_FOR_THE_REST = 15.0
+"""Seconds before the cycle's end at which no further step along a stream is begun: what was read should be stored."""
 
 FLOW_STREAMS = frozenset({"deposits", "withdrawals"})
 _HOPELESS = frozenset({"credentials", "banned", "rate_limited", "maintenance", "unreachable", "timeout"})

@@ -80,6 +80,17 @@ async def test_a_count_of_the_last_minute_says_nothing_about_this_one() -> None:
     assert time.slept == []
 
 
+@pytest.mark.parametrize(("late", "slept"), [(0.5, []), (2.5, []), (3.5, [56.5])])
+async def test_a_clock_known_to_two_seconds_does_not_close_the_new_minute(late: float, slept: list[float]) -> None:
+    """The venue still counts in the old minute, and its count of that one is no count of the new one."""
+    governor, time = governed()
+    await ask(governor, MINUTE, 79, used=79)
+    time.now += timedelta(seconds=60 + late)
+    await ask(governor, MINUTE, 1, used=80)
+    await ask(governor, MINUTE, 50)
+    assert time.slept == slept
+
+
 async def test_the_venues_minute_counts_not_ours() -> None:
     time = Time()
     governor = Governor(venue="binance", clock=time.clock, sleep=time.sleep, lag=lambda: 10.0)
