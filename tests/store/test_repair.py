@@ -367,3 +367,20 @@ def test_what_was_set_aside_comes_back_when_a_backup_turns_up(mixed: Store, tmp_
     assert (whole.damages, whole.notes) == ([], [])
     mixed.fold(today=AFTER, grace=AT_ONCE)
     assert Store.open(mixed.root).read("balances") == before
+
+
+def test_a_damaged_manifest_comes_back_or_is_set_aside_and_the_chain_goes_on(mixed: Store, tmp_path: Path) -> None:
+    shutil.copytree(mixed.root, tmp_path / "backup")
+    path = mixed.root / "manifests" / "00000001.json"
+    whole = path.read_bytes()
+    flip(path)
+    with pytest.raises(StoreError, match=r"manifest manifests/00000001\.json is damaged"):
+        mixed.fold(today=AFTER)
+    assert users(mixed) == ["anna", "ben", "carl", "dora"]  # who reads needs no manifest
+    assert [one.action for one in mended(mixed, tmp_path / "backup")] == ["restored"]
+    assert path.read_bytes() == whole
+    flip(path)
+    assert [one.action for one in mended(mixed)] == ["quarantined"]
+    Store.open(mixed.root).fold(today=AFTER)
+    assert found(mixed) == []
+    assert len(list((mixed.root / "manifests").iterdir())) == 2
