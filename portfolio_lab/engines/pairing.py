@@ -76,6 +76,38 @@ def pair_moves(withdrawals: Iterable[Move], deposits: Iterable[Move]) -> tuple[P
     return tuple(sorted(pairs, key=lambda pair: _order(pair.withdrawal)))
 
 
+def refuted(guesses: Iterable[Pair], withdrawals: Iterable[Move], deposits: Iterable[Move]) -> tuple[Pair, ...]:
+    """Return the pairs that were only guessed and that a transaction on the chain has refuted since.
+
+    Args:
+        guesses: pairs found earlier, with what is known of their ends now; a proven one is never refuted.
+        withdrawals: those that belong to no pair, of one user.
+        deposits: the same.
+    """
+    unproven = [pair for pair in guesses if not is_proven(pair)]
+    waiting: dict[str, list[Move]] = defaultdict(list)
+    for deposit in sorted([*deposits, *(pair.deposit for pair in unproven)], key=_order):
+        waiting[deposit.asset].append(deposit)
+    everything = sorted([*withdrawals, *(pair.withdrawal for pair in unproven)], key=_order)
+    claimed = {id(end) for pair in _by_transaction(everything, waiting) for end in (pair.withdrawal, pair.deposit)}
+    return tuple(
+        pair
+        for pair in unproven
+        if id(pair.withdrawal) in claimed or id(pair.deposit) in claimed or _contradicts(pair.withdrawal, pair.deposit)
+    )
+
+
+def is_proven(pair: Pair) -> bool:
+    """True when both ends name the same transaction on the chain."""
+    named = _chain_id(pair.withdrawal.txid)
+    return bool(named) and named == _chain_id(pair.deposit.txid)
+
+
+def _contradicts(withdrawal: Move, deposit: Move) -> bool:
+    """True when they name two transactions: two that differ are two moves."""
+    return bool(_chain_id(withdrawal.txid)) and bool(_chain_id(deposit.txid))
+
+
 def _order(move: Move) -> tuple[datetime, str, str]:
     return move.at, move.account, move.flow_id
 
@@ -115,8 +147,8 @@ def _by_exclusion(withdrawals: Sequence[Move], deposits: Sequence[Move]) -> list
 
 
 def _could_be(withdrawal: Move, deposit: Move) -> bool:
-    if _chain_id(withdrawal.txid) and _chain_id(deposit.txid):
-        return False  # two transactions that differ are two moves
+    if _contradicts(withdrawal, deposit):
+        return False
     return deposit.at - withdrawal.at <= LONGEST_GUESS and _fits(withdrawal, deposit)
 
 

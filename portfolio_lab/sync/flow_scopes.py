@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from portfolio_lab.engines.pairing import CLOCKS_APART, LONGEST_WAY, Move, Pair, pair_moves
+from portfolio_lab.engines.pairing import CLOCKS_APART, LONGEST_WAY, Move, Pair, pair_moves, refuted
 from portfolio_lab.models.snapshot import Grade, PortfolioSnapshot
 from portfolio_lab.models.tables import CASH_FLOWS
 from portfolio_lab.sync.activity_rows import TRANSFER_IN, TRANSFER_OUT
@@ -30,8 +30,10 @@ ENDS = (("withdrawal", "deposit"), (TRANSFER_OUT, TRANSFER_IN))
 JOINED, LEFT = "joined", "left"
 
 
-def scoped(store: Store, fresh: Sequence[Row], *, known_at: datetime) -> tuple[list[Row], list[Pair]]:
-    """Return the rows to write and the pairs found.
+def scoped(
+    store: Store, fresh: Sequence[Row], *, known_at: datetime
+) -> tuple[list[Row], list[Pair], list[tuple[str, Pair]]]:
+    """Return the rows to write, the pairs found, and, by user, those that turned out to be none.
 
     Args:
         store: holds earlier cash flows: the other end of a move may have come before.
@@ -40,21 +42,42 @@ def scoped(store: Store, fresh: Sequence[Row], *, known_at: datetime) -> tuple[l
 
     Returns:
         The fresh rows, those of a pair marked internal, and beside them each stored row that
-        turned out to be the other end of one.
+        turned out to be the other end of one, or of none any more: a pair that was guessed is
+        parted when a transaction on the chain shows another one.
     """
     pairs: list[Pair] = []
+    parted: list[tuple[str, Pair]] = []
     rows = {_key(row): row for row in fresh}
     for user in sorted({str(row["user"]) for row in fresh}):
         mine = [row for row in fresh if row["user"] == user]
         candidates = {_key(row): row for row in _unpaired(store, user, mine)} | {_key(row): row for row in mine}
         for out, into in ENDS:
+            wrong = _refuted(candidates, out, into)
+            for pair in wrong:
+                for kind, end in ((out, pair.withdrawal), (into, pair.deposit)):
+                    key = (user, end.account, kind, end.flow_id)
+                    rows[key] = candidates[key] = {**candidates[key], **_FREE, "known_at": known_at}
+            parted += [(user, pair) for pair in wrong]
             found = pair_moves(_moves(candidates.values(), out), _moves(candidates.values(), into))
             for pair in found:
                 for kind, end in ((out, pair.withdrawal), (into, pair.deposit)):
                     row = candidates[user, end.account, kind, end.flow_id]
                     rows[_key(row)] = {**row, "scope": INTERNAL, "pair_id": pair.pair_id, "known_at": known_at}
             pairs += found
-    return list(rows.values()), pairs
+    return list(rows.values()), pairs, parted
+
+
+_FREE: Row = {"scope": EXTERNAL, "pair_id": None}
+
+
+def _refuted(candidates: Mapping[tuple[object, ...], Row], out: str, into: str) -> list[Pair]:
+    """The stored pairs that are none; only those of which both ends are among the candidates can be judged."""
+    ends: dict[object, dict[object, Row]] = {}
+    for row in candidates.values():
+        if row["pair_id"] is not None and row["kind"] in {out, into}:
+            ends.setdefault(row["pair_id"], {})[row["kind"]] = row
+    guesses = [Pair(_move(both[out]), _move(both[into])) for both in ends.values() if len(both) == len({out, into})]
+    return list(refuted(guesses, _moves(candidates.values(), out), _moves(candidates.values(), into)))
 
 
 def _unpaired(store: Store, user: str, fresh: Sequence[Row]) -> list[Row]:
@@ -65,19 +88,23 @@ def _unpaired(store: Store, user: str, fresh: Sequence[Row]) -> list[Row]:
 
 def _moves(rows: object, kind: str) -> list[Move]:
     return [
-        Move(
-            row["account"],
-            row["flow_id"],
-            row["at"],
-            row["asset"],
-            abs(row["quantity"]),
-            row["fee"],
-            row["txid"] if kind in ENDS[0] else _shared_id(row["flow_id"]),
-            row["network"] or "",
-        )
+        _move(row)
         for row in rows  # type: ignore[attr-defined]
         if row["kind"] == kind and row["scope"] in {None, EXTERNAL} and row["pair_id"] is None
     ]
+
+
+def _move(row: Mapping[str, Any]) -> Move:
+    return Move(
+        row["account"],
+        row["flow_id"],
+        row["at"],
+        row["asset"],
+        abs(row["quantity"]),
+        row["fee"],
+        row["txid"] if row["kind"] in ENDS[0] else _shared_id(row["flow_id"]),
+        row["network"] or "",
+    )
 
 
 def _shared_id(transfer_id: str) -> str:

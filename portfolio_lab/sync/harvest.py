@@ -82,6 +82,7 @@ class Cycle:
         self._verdicts = {user: self._judged(user, readings) for user, readings in self._by_user.items()}
         self._snapshots = [self._graded(user) for user in self._by_user]
         self._pairs: list[tuple[str, Pair]] = []
+        self._parted: list[tuple[str, Pair]] = []
         self._lines: list[WalletLine] = []
         self._account_rows: list[Row] = []
         self.states: dict[str, Row] = {}
@@ -200,7 +201,7 @@ class Cycle:
         )
         known_until = {user: progress_of(state).flows_until for user, state in (self._memory.states or {}).items()}
         self._activity.restatements += flow_restatements(fresh, held, known_until, known_at=self._at)
-        rows, pairs = scoped(self._store, fresh, known_at=self._at)
+        rows, pairs, self._parted = scoped(self._store, fresh, known_at=self._at)
         self._pairs = [(str(_user_of(rows, pair)), pair) for pair in pairs]
         for snapshot in self._snapshots:
             before = self._memory.books.get(snapshot.user)
@@ -268,7 +269,7 @@ class Cycle:
         )
 
     def _restated_since(self, user: str) -> datetime | None:
-        starts = [pair.withdrawal.at for owner, pair in self._pairs if owner == user]
+        starts = [pair.withdrawal.at for owner, pair in (*self._pairs, *self._parted) if owner == user]
         if (since := self._verdicts[user].restate_since) is not None:
             starts.append(since)
         return min(starts, default=None)
@@ -287,7 +288,9 @@ class Cycle:
         slot = self._moment.slot
         for user, verdict in self._verdicts.items():
             pairs, since = [pair for owner, pair in self._pairs if owner == user], verdict.restate_since
-            tell_anew(self._store, user, pairs, verdict.rows, since=since, until=slot, known_at=self._at)
+            parted = [pair for owner, pair in self._parted if owner == user]
+            tell = partial(tell_anew, self._store, user, pairs, verdict.rows, since=since, until=slot)
+            tell(known_at=self._at, parted=parted)
 
     def remember(self) -> None:
         """Take over into the memory what the commit has made true."""

@@ -59,6 +59,7 @@ def tell_anew(
     since: datetime | None,
     until: datetime,
     known_at: datetime,
+    parted: Sequence[Pair] = (),
 ) -> None:
     """Tell anew the slots of a user that turned out to be true, or to have had value in transit.
 
@@ -70,7 +71,10 @@ def tell_anew(
         since: first slot of a suspicion that ended in truth; None when none did.
         until: this cycle's slot, which is not told anew.
         known_at: goes into that column.
+        parted: pairs that turned out to be none; their value is taken out again.
     """
+    for pair in parted:
+        place_in_transit(store, user, pair, known_at=known_at, sign=-1)
     if since is not None:
         false = _false_spans(store, user, suspicions)
         confirmed = confirm_slots(store, user, since=since, until=until, known_at=known_at, false=false)
@@ -130,12 +134,19 @@ def _false_spans(store: Store, user: str, fresh: Sequence[Row]) -> list[tuple[da
 
 
 def place_in_transit(
-    store: Store, user: str, pair: Pair, *, known_at: datetime, among: frozenset[datetime] | None = None
+    store: Store,
+    user: str,
+    pair: Pair,
+    *,
+    known_at: datetime,
+    among: frozenset[datetime] | None = None,
+    sign: int = 1,
 ) -> int:
     """Put the value of an internal move into the snapshots between its two ends; return how many changed.
 
     A snapshot is between them when its last wallet had answered between them. `among` are the
-    only slots that may change, where it is given: those of which a former telling knew nothing.
+    only slots that may change, where it is given: those of which a former telling knew nothing. A
+    `sign` of -1 takes the value out again, of a pair that turned out to be none.
     """
     all_rows = _between(store, user, pair.withdrawal.at, pair.deposit.at)
     rows = [row for row in all_rows if row["grade"] == str(Grade.COMPLETE) and (among is None or row["slot"] in among)]
@@ -144,14 +155,17 @@ def place_in_transit(
     prices = _transit_prices(store, pair, rows)
     held = _already_under_way(store, user, pair.withdrawal.account, rows)
     changed = [
-        _with_transit(row, pair, prices[row["slot"]], held.get(row["slot"], 0.0), known_at)
+        _with_transit(row, pair, sign, prices[row["slot"]], held.get(row["slot"], 0.0), known_at)
         for row in rows
-        if row["slot"] in prices
+        if row["slot"] in prices and (sign > 0 or row["slot"] in held)
     ]
     if not changed:
         return 0
     by_slot = {row["slot"]: row for row in rows}
-    changes = [_restatement(new, by_slot[new["slot"]], "in_transit", known_at) for new, _, _ in changed]
+    changes = [
+        _restatement(new, by_slot[new["slot"]], "in_transit" if sign > 0 else "parted", known_at)
+        for new, _, _ in changed
+    ]
     _commit(
         store,
         {
@@ -162,7 +176,7 @@ def place_in_transit(
         },
         # The first of all these slots, whatever its grade is by now: told once, it is told under the same name.
         slot=min(row["slot"] for row in (all_rows if among is None else rows)),  # type: ignore[type-var, arg-type]
-        name=f"transit{'' if among is None else '-again'}-{user}-{_digest(pair.pair_id)}",
+        name=f"{'transit' if sign > 0 else 'parted'}{'' if among is None else '-again'}-{user}-{_digest(pair.pair_id)}",
     )
     return len(changed)
 
@@ -307,8 +321,11 @@ def _sums(wallet: Row, balances: Sequence[Row]) -> tuple[float, float, float]:
     return equity, equity - unrealised, unrealised
 
 
-def _with_transit(row: Row, pair: Pair, price: float, others: float, known_at: datetime) -> tuple[Row, Row, Row]:
-    value = float(pair.deposit.quantity) * price
+def _with_transit(
+    row: Row, pair: Pair, sign: int, price: float, others: float, known_at: datetime
+) -> tuple[Row, Row, Row]:
+    quantity = sign * pair.deposit.quantity
+    value = float(quantity) * price
     place: Row = {
         "user": row["user"],
         "slot": row["slot"],
@@ -337,11 +354,10 @@ def _with_transit(row: Row, pair: Pair, price: float, others: float, known_at: d
         "is_carried": False,
         "known_at": known_at,
     }
-    return snapshot, wallet, _transit_balance(place, pair, price, value, str(row["currency"]))
+    return snapshot, wallet, _transit_balance(place, pair, quantity, price, str(row["currency"]))
 
 
-def _transit_balance(place: Row, pair: Pair, price: float, value: float, currency: str) -> Row:
-    quantity: Decimal = pair.deposit.quantity
+def _transit_balance(place: Row, pair: Pair, quantity: Decimal, price: float, currency: str) -> Row:
     return {
         **place,
         "asset": pair.deposit.asset,
@@ -351,7 +367,7 @@ def _transit_balance(place: Row, pair: Pair, price: float, value: float, currenc
         "available": None,
         "currency": currency,
         "price": price,
-        "value": value,
+        "value": float(quantity) * price,
         "pair": "",
         "holding": "held",
         "components": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -106,6 +107,43 @@ async def test_a_venue_that_tells_a_found_move_in_other_words_does_not_part_it(d
     rows = desk.rows("cash_flows")
     assert [(row["scope"], row["pair_id"]) for row in rows] == [("internal", rows[0]["pair_id"])] * 2
     assert curve(desk) == [25_000.0] * 4
+
+
+async def test_a_guessed_pair_is_parted_when_the_transaction_shows_the_true_one(desk: Cycles) -> None:
+    await desk.at(NOON)
+    stranger = CashFlow(after(70), "d1", "deposit", "BTC", Decimal("0.1"), Decimal(0), "")
+    tell(desk, left("a", after(30)))
+    hold(desk, "0.3", "0.1")
+    await desk.next()
+    tell(desk, stranger)
+    hold(desk, "0.3", "0.2")
+    await desk.next()
+    assert {row["scope"] for row in desk.rows("cash_flows")} == {"internal"}, "nobody else was in question"
+    assert curve(desk) == [25_000.0] * 3
+    tell(desk, came("a", after(130)))
+    hold(desk, "0.3", "0.3")
+    await desk.next()
+    scopes = {row["flow_id"]: row["scope"] for row in desk.rows("cash_flows")}
+    assert scopes == {"wa": "internal", "da": "internal", "d1": "external"}
+    assert curve(desk) == [25_000.0, 25_000.0, 30_000.0, 30_000.0]
+    held = [row["value"] for row in desk.rows("balances", wallet="in_transit", slot=NOON + MINUTE)]
+    assert sum(held) == 5_000.0, "taken out, and put in again"
+    assert {row["reason"] for row in desk.rows("restatements", table="portfolio_snapshots")} == {"in_transit", "parted"}
+
+
+async def test_a_guessed_pair_whose_ends_turn_out_to_be_two_transactions_is_parted(desk: Cycles) -> None:
+    await desk.at(NOON)
+    tell(desk, left("a", after(30)))
+    hold(desk, "0.3", "0.1")
+    await desk.next()
+    guess = CashFlow(after(70), "d1", "deposit", "BTC", Decimal("0.1"), Decimal(0), "")
+    tell(desk, guess)
+    hold(desk, "0.3", "0.2")
+    await desk.next()
+    desk.venue.flows_by_account["okx:main"] = [replace(guess, txid="b" * 64)]
+    await desk.next()
+    assert {row["scope"] for row in desk.rows("cash_flows")} == {"external"}
+    assert curve(desk) == [25_000.0, 20_000.0, 25_000.0, 25_000.0]
 
 
 async def test_coins_of_which_none_are_left_keep_their_price_on_the_way(desk: Cycles) -> None:
