@@ -10,7 +10,7 @@ from fake_venues import btc
 
 from portfolio_lab.errors import UnreachableError, WalletRefusedError
 from portfolio_lab.models.accounts import Wallet
-from portfolio_lab.models.activity import VenueTotals
+from portfolio_lab.models.activity import Transfer, VenueTotals
 from portfolio_lab.models.holdings import Balance, Holding
 
 SPOT, EARN = ("alice", Wallet.SPOT), ("alice", Wallet.EARN)
@@ -146,6 +146,21 @@ async def test_a_wallet_that_is_refused_and_not_called_absent_is_a_failure(cycle
     cycles.venue.faults["alice", "cross_margin"] = WalletRefusedError("may not read")
     report = await cycles.next()
     assert (grade(report), equity(report)) == ("partial", None)
+
+
+async def test_a_transfer_into_an_absent_wallet_has_the_map_of_wallets_read_in_the_next_cycle(cycles: Cycles) -> None:
+    cycles.configure(binance(Wallet.SPOT, Wallet.CROSS_MARGIN))
+    cycles.venue.faults["alice", "cross_margin"] = WalletRefusedError("never opened")
+    cycles.venue.totals["alice"] = VenueTotals((), {Wallet.CROSS_MARGIN: "never opened"})
+    cycles.venue.streams["alice"] = {"transfers": []}
+    await cycles.next()
+    await cycles.next()
+    assert cycles.asked("totals") == 1
+    moved = Transfer(cycles.clock.now, "t1", "BTC", Decimal("0.01"), Wallet.SPOT, Wallet.CROSS_MARGIN)
+    cycles.venue.streams["alice"]["transfers"].append(moved)
+    for _ in range(12):
+        await cycles.next()
+    assert cycles.asked("totals") == 2, "once more, and not in each cycle"
 
 
 async def test_a_wallet_that_is_opened_later_is_found_when_the_totals_are_read_again(cycles: Cycles) -> None:
