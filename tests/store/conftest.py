@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -43,3 +44,25 @@ def check_whole(rows: ModuleType) -> Callable[[Store, Iterable[str]], set[str]]:
         return committed
 
     return check
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The URL of a local S3 server with one empty bucket; skips where the tools are missing."""
+    pytest.importorskip("moto", reason="the local S3 server comes with the development tools")
+    pytest.importorskip("obstore", reason='a bucket needs the extra "bucket"')
+    sys.path.insert(0, str(Path(__file__).parent))
+    from faulty_bucket import s3_server  # noqa: PLC0415 - only the tests of a bucket need it
+
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture
+def url(s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A place of this test alone in the bucket; credentials and endpoint in the environment."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAPLANTED")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted-secret")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    return f"s3://labs/{tmp_path.name}/lab"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pandas as pd
 import polars as pl
@@ -25,35 +23,13 @@ from portfolio_lab.store.files import files_at
 pytest.importorskip("moto", reason="the local S3 server comes with the development tools")
 pytest.importorskip("obstore", reason='a bucket needs the extra "bucket"')
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from faulty_bucket import BUCKET, ERROR, FaultyNetwork, s3_server
-
-from portfolio_lab.store.bucket import BucketFiles, Patience
 
 SLOT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 AFTER = date(2026, 11, 22)
 AT_ONCE = timedelta(0)
-HASTY = Patience(request=timedelta(seconds=1), call=timedelta(seconds=4), pause=timedelta(milliseconds=10))
 SECRETS = ("AKIAPLANTED", "planted-secret", "planted-signature")
 WRITER = Path(__file__).with_name("writer.py")
 Check = Callable[[Store, Iterable[str]], set[str]]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with s3_server() as url:
-        yield url
-
-
-@pytest.fixture
-def url(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """A place of this test alone in the bucket; credentials and endpoint in the environment."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAPLANTED")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted-secret")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    return f"s3://{BUCKET}/{tmp_path.name}/lab"
 
 
 @pytest.fixture(params=["disk", "bucket"])
@@ -66,19 +42,6 @@ def files(place: Path | str) -> Files:
     made = files_at(place)
     made.prepare()
     return made
-
-
-@pytest.fixture
-def network(url: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyNetwork]:
-    with FaultyNetwork(server) as network:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", network.url)
-        yield network
-
-
-@pytest.fixture
-def far(network: FaultyNetwork, url: str) -> BucketFiles:
-    """Files behind a network that fails, waited for briefly."""
-    return BucketFiles(url, patience=HASTY)
 
 
 # ---------------------------------------------------------------- the port, in both places
@@ -234,14 +197,14 @@ def test_a_users_name_never_becomes_part_of_a_path(place: Path | str, rows: Modu
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.=") for name in names)
 
 
-def test_pandas_and_polars_open_the_files(place: Path | str, rows: ModuleType, server: str) -> None:
+def test_pandas_and_polars_open_the_files(place: Path | str, rows: ModuleType, s3: str) -> None:
     store = Store.create(place)
     committed(store, rows, 0, 1)
     store.fold(today=AFTER)
     [path] = store.files("balances")
     assert pd.read_parquet(path)["user"].tolist() == ["user-0"] * 3 + ["user-1"] * 3
     assert pd.read_parquet(f"{store.root}/sealed/balances")["user"].nunique() == 2
-    options = {} if isinstance(path, Path) else {"storage_options": {"aws_endpoint_url": server, "allow_http": "true"}}
+    options = {} if isinstance(path, Path) else {"storage_options": {"aws_endpoint_url": s3, "allow_http": "true"}}
     assert pl.read_parquet(path, hive_partitioning=False, **options).height == 6
 
 
@@ -285,137 +248,6 @@ def test_writers_and_folders_in_processes_of_their_own(url: str, rows: ModuleTyp
     assert check_whole(Store.open(url), printed) == set(printed)
 
 
-# ---------------------------------------------------------------- a network that fails
-
-
-@pytest.mark.parametrize("fault", ["500", "503", "429", "lost 500", "lost", "deaf", "409"])
-def test_a_passing_fault_is_waited_out(network: FaultyNetwork, far: BucketFiles, fault: str) -> None:
-    network.first(1 if fault in {"lost", "deaf"} else 2, fault, "PUT", "a-1.json")
-    assert far.put_if_absent("log/day/a-1.json", b"ours")  # the answer may be lost: it is known by its content
-    assert sum(bool(fault) for *_, fault in network.seen) in {1, 2}
-    assert not far.put_if_absent("log/day/a-1.json", b"ours")  # this time nothing was in doubt
-    assert not far.put_if_absent("log/day/a-1.json", b"others'")
-    assert far.read("log/day/a-1.json") == b"ours"
-
-
-@pytest.mark.parametrize("fault", ["503", "deaf"])
-def test_who_took_the_name_while_we_were_in_doubt_keeps_it(
-    network: FaultyNetwork, far: BucketFiles, url: str, server: str, monkeypatch: pytest.MonkeyPatch, fault: str
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    near = BucketFiles(url)
-
-    def judge(method: str, path: str) -> str | None:
-        if method == "PUT" and not near.exists("log/day/a-1.json"):
-            assert near.put_if_absent("log/day/a-1.json", b"others'")
-            return fault
-        return None
-
-    network.judge = judge
-    assert not far.put_if_absent("log/day/a-1.json", b"ours")
-    assert far.read("log/day/a-1.json") == b"others'"
-
-
-@pytest.mark.parametrize("fault", ["503", "cut"])
-def test_a_question_is_asked_again_and_never_half_answered(
-    network: FaultyNetwork, far: BucketFiles, fault: str
-) -> None:
-    content = bytes(range(256)) * 400
-    far.put("hot/x.parquet", content)
-    network.first(2, fault, "GET")
-    try:
-        assert far.read("hot/x.parquet") == content
-    except OSError as error:
-        assert error.errno == errno.EREMOTEIO  # noqa: PT017 - whole or not at all
-        assert far.read("hot/x.parquet") == content
-    assert far.names("hot") == ["x.parquet"]
-    network.first(2, "503", "HEAD")
-    assert far.exists("hot/x.parquet")
-    network.first(2, "503", "PUT")
-    far.put("hot/y.parquet", content)
-    assert list(far.walk("")) == ["hot/x.parquet", "hot/y.parquet"]
-
-
-@pytest.mark.parametrize("fault", ["503", "lost 500"])
-def test_a_bucket_that_stays_broken_refuses_the_commit_and_loses_nothing(
-    network: FaultyNetwork, url: str, rows: ModuleType, check_whole: Check, fault: str
-) -> None:
-    brief = Patience(request=timedelta(seconds=1), call=timedelta(seconds=0.3), pause=timedelta(milliseconds=10))
-    store = Store.create(url)
-    committed(store, rows, 0)
-    network.judge = lambda method, path: fault if method in {"PUT", "GET"} and "log" in path else None
-    broken = Store(url, files=BucketFiles(url, patience=brief))
-    with pytest.raises(StoreError, match=r"could not commit: the bucket answered 50.*Nothing was acknowledged"):
-        committed(broken, rows, 1)
-    network.judge = lambda method, path: None
-    seen = check_whole(Store.open(url), ["user-0"])
-    assert ("user-1" in seen) == (fault == "lost 500")
-    committed(store, rows, 1)
-    assert check_whole(Store.open(url), ["user-0", "user-1"]) == {"user-0", "user-1"}
-
-
-def test_every_request_of_a_cycle_fails_in_turn(
-    network: FaultyNetwork, url: str, rows: ModuleType, check_whole: Check
-) -> None:
-    brief = Patience(request=timedelta(seconds=1), call=timedelta(seconds=0.2), pause=timedelta(milliseconds=5))
-    failures, fails_at, asked = 0, 0, [0]
-    while asked[0] >= fails_at:
-        fails_at, asked[0] = fails_at + 1, 0
-        place = f"{url}/{fails_at}"
-        Store.create(place)
-        store = Store(place, files=BucketFiles(place, patience=brief))
-
-        def judge(method: str, path: str, fails_at: int = fails_at) -> str | None:
-            asked[0] += 1
-            return ("403", "lost 500", "503")[fails_at % 3] if asked[0] == fails_at else None
-
-        network.judge = judge
-        try:
-            committed(store, rows, 0)
-        except StoreError:
-            failures += 1
-        network.judge = lambda method, path: None
-        committed(store, rows, 0)
-        assert check_whole(Store.open(place), ["user-0"]) == {"user-0"}
-    assert fails_at > 5
-    assert failures > 1
-
-
-@pytest.mark.parametrize("status", ["401", "403", "400"])
-def test_no_word_of_the_bucket_is_passed_on(network: FaultyNetwork, far: BucketFiles, status: str, url: str) -> None:
-    assert b"planted-signature" in ERROR
-    network.judge = lambda method, path: status
-    calls: list[Callable[[], Any]] = [
-        lambda: far.put("a", b""),
-        lambda: far.put_if_absent("a", b""),
-        lambda: far.read("a"),
-        lambda: far.names("a"),
-        lambda: list(far.walk("a")),
-        lambda: Store.open(url),
-        lambda: Store.create(url),
-    ]
-    for call in calls:
-        with pytest.raises((OSError, StoreError)) as caught:
-            call()
-        told = repr(caught.value) + str(caught.value) + repr(caught.value.__cause__) + repr(far) + repr(vars(far))
-        assert not [secret for secret in SECRETS if secret in told]
-        assert len([one for one in network.seen if one[0] == "PUT"]) <= 3  # no second try of what will not pass
-
-
-def test_a_bucket_that_is_not_there_is_named(url: str) -> None:
-    for call in (Store.open, Store.create):
-        with pytest.raises(StoreError, match=r"s3://no-such-bucket/lab: there is no such bucket"):
-            call("s3://no-such-bucket/lab")
-
-
-def test_an_endpoint_that_is_not_there_is_given_up_soon(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    files = BucketFiles(url, patience=Patience(timedelta(seconds=1), timedelta(seconds=0.2), timedelta(seconds=0.01)))
-    for call in (lambda: files.put_if_absent("a", b""), lambda: files.read("a"), lambda: files.names("")):
-        with pytest.raises(ConnectionError, match="no connection"):
-            call()
-
-
 # ---------------------------------------------------------------- who we are, and where
 
 
@@ -429,13 +261,13 @@ def test_a_place_that_is_none_is_refused_and_not_repeated(place: str) -> None:
 
 
 def test_the_profile_is_asked_where_the_environment_says_nothing(
-    url: str, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    url: str, s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name)
     keys, rest = tmp_path / "credentials", tmp_path / "config"
     keys.write_text("[desk]\naws_access_key_id = AKIAPLANTED\naws_secret_access_key = planted-secret\n")
-    rest.write_text(f"[profile desk]\nregion = eu-west-1\nendpoint_url = {server}\n")
+    rest.write_text(f"[profile desk]\nregion = eu-west-1\nendpoint_url = {s3}\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(rest))
     monkeypatch.setenv("AWS_PROFILE", "desk")
