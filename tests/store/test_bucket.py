@@ -19,6 +19,7 @@ from portfolio_lab.errors import BadInputError, MissingStoreError, StoreError
 from portfolio_lab.models.tables import TABLES
 from portfolio_lab.store import DiskFiles, Files, Store
 from portfolio_lab.store.files import files_at
+from portfolio_lab.store.verify import verify
 
 pytest.importorskip("moto", reason="the local S3 server comes with the development tools")
 pytest.importorskip("obstore", reason='a bucket needs the extra "bucket"')
@@ -151,6 +152,7 @@ def test_a_fold_keeps_every_row(place: Path | str, rows: ModuleType, check_whole
         assert check_whole(reader, names) == set(names)
         assert {table: reader.read(table) for table in rows.ROWS} == before
         assert [str(path).count("/sealed/") for path in reader.files("balances")] == [1]
+        assert verify(reader.parts(), deep=True).damages == []
     assert not list(files_at(place).walk("hot/balances"))
 
 
