@@ -18,13 +18,14 @@ import pyarrow.parquet as pq
 
 from portfolio_lab.errors import StoreError
 from portfolio_lab.store.files import Files
-from portfolio_lab.store.ledger import DayRecords, day_records
+from portfolio_lab.store.ledger import day_records
 from portfolio_lab.store.log import Log, fold_name
-from portfolio_lab.store.manifest import Chain, Manifest, PinnedFile, digest, sequences
-from portfolio_lab.store.parquet import check_expansion, decoded, keys_digest, span
+from portfolio_lab.store.manifest import Chain, Manifest, digest, sequences
+from portfolio_lab.store.parquet import check_expansion
 from portfolio_lab.store.parts import Parts
 from portfolio_lab.store.quarantine import FOLDER as QUARANTINE
 from portfolio_lab.store.quarantine import note_content, note_path, quarantined_paths
+from portfolio_lab.store.rebuild import fold_by_manifest, fold_by_rows
 from portfolio_lab.store.records import Fold, StoredFile, record_bytes
 from portfolio_lab.store.verify import Damage, content_fault, verify
 
@@ -259,7 +260,12 @@ class _Keeper:
         day, name = path.split("/")[1:]
         [records] = [one for one in day_records(self.parts.files) if one.day.day == day]
         newest = [one for one in self._manifests() if one.day == day and name in one.records]
-        fold = self._proven(records, newest[-1] if newest else None, int(name[2:-5]))
+        sequence = int(name[2:-5])
+        if newest:
+            fold, proof = fold_by_manifest(self.parts, records, newest[-1], sequence), "the manifest"
+        else:
+            by_rows = fold_by_rows(self.parts, records, sequence)
+            fold, proof = by_rows or Fold(day, sequence, self.parts.clock(), (), (), ()), "its own files"
         self._copy_aside(path)
         self._note(path, "a fold record that was damaged or missing")
         self.parts.files.remove(path)
@@ -267,40 +273,9 @@ class _Keeper:
             raise StoreError(f"somebody else mended {path} at the same time; run `store verify` again")
         if fold.adds:
             rows = sum(one.rows for one in fold.adds)
-            told = f"{path} was rebuilt from the manifest: {len(fold.adds)} file(s), {rows} rows, each hash is right."
+            told = f"{path} was rebuilt from {proof}: {len(fold.adds)} file(s), {rows} rows, none is missing."
             return Mended(path, "rebuilt", told)
         return Mended(path, "quarantined", f"{path} is lost: what it folded and nobody else holds is unknown now.")
-
-    def _proven(self, records: DayRecords, manifest: Manifest | None, sequence: int) -> Fold:
-        now, day = self.parts.clock(), records.day.day
-        if manifest is None:
-            return Fold(day, sequence, now, (), (), ())
-        named = records.named()
-        adds = [one for pin in manifest.files if pin.path not in named if (one := self._proven_file(pin, records))]
-        covered = records.day.covered()
-        inside = tuple(sorted(n for n in manifest.records if n.startswith("a-") and n not in covered))
-        pinned = {pin.path for pin in manifest.files}
-        gone = tuple(sorted(named.keys() - pinned - records.day.removed()))
-        return Fold(day, sequence, now, inside, gone, tuple(adds))
-
-    def _proven_file(self, pin: PinnedFile, records: DayRecords) -> StoredFile | None:
-        """Return what a record would say of a file that is still what the manifest pinned."""
-        name = pin.path.split("/")[1]
-        try:
-            content = self.parts.files.read(pin.path)
-        except OSError:
-            return None
-        if digest(content) != pin.sha256 or name not in self.parts.tables:
-            return None
-        table = self.parts.tables[name]
-        rows = decoded(table, content, pin.path, rows=pin.rows)
-        first, last = span(table, rows)
-        stamps = [one.known_at for one in records.day.commits.values()] or [self.parts.clock()]
-        keys = keys_digest(table, rows)
-        version = table.version
-        return StoredFile(
-            name, pin.path, pin.rows, pin.size, pin.sha256, version, first, last, keys, min(stamps), max(stamps)
-        )
 
     # ------------------------------------------------------------ quarantine
 

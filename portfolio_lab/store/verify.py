@@ -13,11 +13,13 @@ from portfolio_lab.errors import StoreError
 from portfolio_lab.store.commit import FENCE
 from portfolio_lab.store.fold import ORPHAN_AGE
 from portfolio_lab.store.ledger import DayRecords, day_records
+from portfolio_lab.store.log import fold_name
 from portfolio_lab.store.manifest import Chain, Manifest, digest, manifest_path, sequences
 from portfolio_lab.store.parquet import decoded
 from portfolio_lab.store.parts import Parts
 from portfolio_lab.store.quarantine import FOLDER as QUARANTINE
 from portfolio_lab.store.quarantine import quarantined_paths
+from portfolio_lab.store.rebuild import unnamed
 from portfolio_lab.store.records import StoredFile
 from portfolio_lab.store.versions import is_derived
 
@@ -92,6 +94,7 @@ def verify(
         told = _file_damage(parts, stored, deep=deep)
         found.damages += [one for one in told if one.kind != "missing" or day_of_file(one.path) not in unsure]
         progress(number, len(live))
+    found.damages = _told_by_folds(parts, days, found.damages)
     found.files, found.rows, found.size = len(live), sum(one.rows for one in live), sum(one.size for one in live)
     _look_for_strangers(parts, days, found, unsure)
     _follow_chain(parts, days, found, quarantined, head)
@@ -140,6 +143,19 @@ def _row_damages(day: DayRecords, parts: Parts) -> Iterator[Damage]:
                 path = f"log/{day.day.day}/{name}"
                 told = f"{went_in[table]} rows of {table} went in, {came_out[table]} came out"
                 yield Damage("rows", path, f"fold {path}: {told}. {_RESTORE}")
+
+
+def _told_by_folds(parts: Parts, days: Iterable[DayRecords], damages: list[Damage]) -> list[Damage]:
+    """Return the damages; where a day's newest fold record is missing, that one for the files that it took in."""
+    gone = {day_of_file(one.path) for one in damages if one.kind == "missing"}
+    for day in days:
+        sequence = 1 + max((fold.sequence for fold in day.day.folds.values()), default=0)
+        if day.day.day in gone and any(unnamed(parts, day, sequence)):
+            path = f"log/{day.day.day}/{fold_name(sequence)}"
+            told = f"record {path} is missing, though the files that it folded are there. {_RESTORE}"
+            damages = [one for one in damages if one.kind != "missing" or day_of_file(one.path) != day.day.day]
+            damages.append(Damage("record", path, told))
+    return damages
 
 
 # ---------------------------------------------------------------- files

@@ -245,13 +245,46 @@ def test_a_lost_fold_record_is_rebuilt_from_the_manifest(mixed: Store, damage: C
     assert found(mixed) == []
 
 
-def test_a_lost_fold_record_that_no_manifest_pins_costs_its_day_only(mixed: Store) -> None:
+def test_a_lost_fold_record_that_no_manifest_pins_is_rebuilt_from_its_files(mixed: Store) -> None:
+    before = {name: Store.open(mixed.root).read(name) for name in ("balances", "users_portfolio_state")}
+    revisions = Store.open(mixed.root).revisions("users_portfolio_state")
+    shutil.rmtree(mixed.root / "manifests")
+    path = mixed.root / "log" / "2026-11-19" / "f-000001.json"
+    whole = fold_from_bytes(path.read_bytes(), "it")
+    flip(path)
+    assert "rebuilt" in [one.action for one in mended(mixed)]
+    again = fold_from_bytes(path.read_bytes(), "it")
+    assert (again.records, set(again.removes)) == (whole.records, set(whole.removes))
+    assert {name: Store.open(mixed.root).read(name) for name in before} == before
+    assert Store.open(mixed.root).revisions("users_portfolio_state") == revisions
+    assert found(mixed, deep=True) == []
+
+
+def test_a_rolled_hour_whose_record_is_lost_is_rebuilt(store: Store, rows: ModuleType) -> None:
+    for minute in range(14):
+        commit(store, rows, DAY + timedelta(minutes=minute), "anna")
+    for _ in range(2):
+        store.fold(today=DAY.date(), grace=AT_ONCE)
+    late = DAY + timedelta(hours=3)
+    commit(store, rows, late, "ben")
+    before = Store.open(store.root).read("balances")
+    (store.root / "log" / "2026-11-19" / "f-000001.json").unlink()
+    [told] = found(store)
+    assert (told.kind, told.path) == ("record", "log/2026-11-19/f-000001.json")
+    assert [one.action for one in mended(store)] == ["rebuilt"]
+    assert Store.open(store.root).read("balances") == before
+    assert found(store, deep=True) == []
+    store.fold(today=AFTER, grace=AT_ONCE)
+    assert Store.open(store.root).read("balances") == before
+
+
+def test_a_fold_record_is_never_rebuilt_from_a_part_of_its_files(mixed: Store) -> None:
     shutil.rmtree(mixed.root / "manifests")
     flip(mixed.root / "log" / "2026-11-19" / "f-000001.json")
+    flip(file_of(mixed, "balances", "sealed"))
     mended(mixed)
     assert users(mixed) == ["carl", "dora"]
-    kept = [one for one in (mixed.root / "quarantine" / "sealed").rglob("*.parquet~*") if "note" not in one.name]
-    assert kept or list((mixed.root / "sealed").rglob("f-*.parquet"))  # nothing was deleted
+    assert list((mixed.root / "sealed").rglob("f-*.parquet"))  # nothing was deleted
 
 
 def test_a_doubled_record_is_found_and_set_aside(mixed: Store) -> None:
