@@ -23,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from portfolio_lab.engines.equity import Prices, balance_value
 from portfolio_lab.engines.pegs import underlying_of
@@ -84,10 +85,31 @@ FIAT = frozenset(
 )
 
 
+class Part(NamedTuple):
+    """What one balance or one contract adds to an underlying.
+
+    `name` is the asset or the instrument; `quantity` signed base units of the underlying, None when unknown;
+    `value` its magnitude at its own price, NaN when unknown.
+    """
+
+    account: str
+    wallet: str
+    name: str
+    quantity: Decimal | None
+    value: float
+
+
+class Line(NamedTuple):
+    """One underlying: the one price that nets it (NaN when none is known), and its parts."""
+
+    underlying: str
+    price: float
+    parts: tuple[Part, ...]
+
+
 @dataclass(slots=True)
 class _Line:
-    quantity: Decimal = Decimal(0)
-    instruments: list[float] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     # Price of the underlying by how far it is trusted: venues first, then the contracts' marks.
     prices: dict[tuple[int, str], float] = field(default_factory=dict)
 
@@ -135,6 +157,14 @@ def book_exposure(
         gross_share=share(gross, equity),
         opaque=_opaque(readings, prices_by_venue),
     )
+
+
+def exposure_lines(
+    readings: Sequence[tuple[Account, WalletReading]], prices_by_venue: Mapping[str, Prices], *, currency: str
+) -> list[Line]:
+    """Return the parts that `book_exposure` nets, by underlying: net = price x sum of the parts' quantities."""
+    lines = _lines(readings, prices_by_venue, currency)
+    return [Line(name, _netting_price(line), tuple(line.parts)) for name, line in sorted(lines.items())]
 
 
 def position_exposure(position: Position, prices: Prices, *, currency: str) -> float | None:
@@ -188,6 +218,10 @@ def is_exposed(asset: str) -> bool:
     return underlying not in STABLECOINS and underlying not in FIAT
 
 
+_Place = tuple[str, str, str]
+"""Account, wallet, and asset or instrument."""
+
+
 def _price(prices: Prices, asset: str) -> float | None:
     price = prices.get(asset)
     return None if price is None else price.price
@@ -201,39 +235,43 @@ def _lines(
         prices = prices_by_venue.get(account.venue, {})
         for balance in reading.balances:
             if balance.quantity and balance.holding is not Holding.OPAQUE and is_exposed(balance.asset):
-                _add_balance(lines, balance, account.venue, prices)
+                place = (account.name, str(reading.wallet), balance.asset)
+                _add_balance(lines, balance, place, prices)
         for position in reading.positions:
             if position.quantity and position.kind is not ContractKind.MARGIN:
-                _add_position(lines, position, account.venue, prices, currency)
+                place = (account.name, str(reading.wallet), position.instrument)
+                _add_position(lines, position, place, prices, currency)
     return lines
 
 
-def _add_balance(lines: dict[str, _Line], balance: Balance, venue: str, prices: Prices) -> None:
+def _add_balance(lines: dict[str, _Line], balance: Balance, place: _Place, prices: Prices) -> None:
     underlying = underlying_of(balance.asset)
     own, followed = _price(prices, balance.asset), _price(prices, underlying)
     line = lines[underlying]
     if followed is not None:
-        line.prices[0, venue] = followed
+        line.prices[0, _venue(place)] = followed
     if own is None or followed is None:
-        line.instruments.append(math.nan)
+        line.parts.append(Part(*place, None, math.nan))
         return
     ratio = Decimal(1) if underlying == balance.asset else Decimal(own) / Decimal(followed)
-    line.quantity += balance.quantity * ratio
-    line.instruments.append(abs(float(balance.quantity) * own))
+    line.parts.append(Part(*place, balance.quantity * ratio, abs(float(balance.quantity) * own)))
 
 
-def _add_position(lines: dict[str, _Line], position: Position, venue: str, prices: Prices, currency: str) -> None:
+def _add_position(lines: dict[str, _Line], position: Position, place: _Place, prices: Prices, currency: str) -> None:
     line = lines[position.underlying]
     spot, mark = _price(prices, position.underlying), mark_price(position, prices, currency=currency)
     quantity = exposed_quantity(position)
     if spot is not None:
-        line.prices[0, venue] = spot
+        line.prices[0, _venue(place)] = spot
     if mark is None or quantity is None:
-        line.instruments.append(math.nan)
+        line.parts.append(Part(*place, None, math.nan))
         return
     line.prices.setdefault((1, position.instrument), mark)
-    line.quantity += quantity
-    line.instruments.append(abs(float(quantity) * mark))
+    line.parts.append(Part(*place, quantity, abs(float(quantity) * mark)))
+
+
+def _venue(place: _Place) -> str:
+    return place[0].partition(":")[0]
 
 
 def _opaque(readings: Sequence[tuple[Account, WalletReading]], prices_by_venue: Mapping[str, Prices]) -> float:
@@ -247,11 +285,15 @@ def _opaque(readings: Sequence[tuple[Account, WalletReading]], prices_by_venue: 
 
 
 def _net(underlying: str, line: _Line) -> UnderlyingExposure:
-    gross_instrument = math.fsum(line.instruments)
-    price = line.prices[min(line.prices)] if line.prices else math.nan
+    gross_instrument = math.fsum(part.value for part in line.parts)
+    quantity = float(sum((part.quantity for part in line.parts if part.quantity is not None), Decimal(0)))
     # A part without a price makes the whole underlying unknown, whatever the rest says.
-    net = math.nan if math.isnan(gross_instrument) else float(line.quantity) * price
-    return UnderlyingExposure(underlying, float(line.quantity), net, gross_instrument)
+    net = math.nan if math.isnan(gross_instrument) else quantity * _netting_price(line)
+    return UnderlyingExposure(underlying, quantity, net, gross_instrument)
+
+
+def _netting_price(line: _Line) -> float:
+    return line.prices[min(line.prices)] if line.prices else math.nan
 
 
 def _positive(amount: float) -> float:

@@ -75,9 +75,10 @@ def snapshot_returns(snapshots: pd.DataFrame, flows: pd.DataFrame | None = None)
 
     Returns:
         One row fewer than snapshots, by the closing slot: `opening_slot`, `opening`, `closing`, `cash_flow`
-        (money; NaN when a flow has no value), `gap_return` (a fraction, NaN when unknown) and
-        `estimated`: the gap is longer than two intervals, or holds flows of 10 % or more of
-        the opening equity of which one is further than an interval from either snapshot.
+        (money; NaN when a flow has no value), `at_work` (money: opening + each flow x the part of the gap that
+        it was there for), `gap_return` (a fraction, NaN when unknown) and `estimated`: the gap is longer than
+        two intervals, or holds flows of 10 % or more of the opening equity of which one is further than an
+        interval from either snapshot.
     """
     equity = snapshots["equity"].to_numpy(dtype="float64")
     times = _micros(snapshots["at"] if "at" in snapshots else snapshots["slot"])
@@ -96,6 +97,7 @@ def snapshot_returns(snapshots: pd.DataFrame, flows: pd.DataFrame | None = None)
             "opening": opening,
             "closing": closing,
             "cash_flow": cash_flow,
+            "at_work": at_work,
             "gap_return": gap_return,
             "estimated": long | large | np.isnan(cash_flow),
         },
