@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from portfolio_lab.engines.pairing import Pair
 from portfolio_lab.models.accounts import Account
-from portfolio_lab.models.activity import ActivityStep, Transfer
+from portfolio_lab.models.activity import ActivityStep
 from portfolio_lab.models.snapshot import Grade, PortfolioSnapshot
 from portfolio_lab.models.tables import (
     ACCOUNTS,
@@ -49,7 +49,7 @@ from portfolio_lab.sync.restating import tell_anew
 from portfolio_lab.sync.rows import Row, snapshot_tables, table_of
 from portfolio_lab.sync.state_rows import Progress, progress_of, state_row
 from portfolio_lab.sync.suspicion import Verdict, holdings_of, is_whole, judged
-from portfolio_lab.sync.tiers import Completed, Tiers, absent_wallets, completed
+from portfolio_lab.sync.tiers import Completed, Tiers, completed
 
 if TYPE_CHECKING:
     from portfolio_lab.store import Store
@@ -307,15 +307,8 @@ class Cycle:
                 self._remember_book(snapshot)
         for reading in self._readings:
             account = reading.account
-            absent = absent_wallets(self._memory.account(account))
             if account.name in {name for name, _ in self._verdicts[account.user].doubted}:
                 self._memory.account(account).totals_at = None  # the venue's own total is asked for a second opinion
-            if any(
-                isinstance(row, Transfer) and row.target in absent
-                for step in reading.activity.steps
-                for row in step.rows
-            ):
-                self._memory.account(account).totals_at = None  # money went into a wallet that was never opened before
             # Not before the commit: rows that were not stored must be asked for again.
             done = [step.stream for step in reading.activity.steps if step.is_current and self._is_read(account, step)]
             # What failed is asked for again in its tier's time, too: a broken stream costs no budget each minute.

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
-from portfolio_lab.models.activity import VenueTotals
+from portfolio_lab.models.activity import Transfer, VenueTotals
 from portfolio_lab.models.holdings import Balance, Holding, OpenOrder, WalletReading
 from portfolio_lab.settings import Settings
 from portfolio_lab.sync.reading import FLOW_STREAMS, AccountReading, Ask
@@ -38,6 +38,7 @@ Quantities = dict[tuple[str, str], Decimal]
 class AccountMemory:
     """What is known of one account from earlier cycles.
 
+    `mapped_at` is when `totals` were read, `totals_at` the same until they are wanted again.
     `orders_at` is when the wallet that waits longest was asked for its orders; None asks for all
     again. `is_behind` where a core wallet found no room or no time in the last cycle.
     """
@@ -49,6 +50,7 @@ class AccountMemory:
     is_behind: bool = False
     totals: VenueTotals | None = None
     totals_at: datetime | None = None
+    mapped_at: datetime | None = None
     identity: Identity | None = None
     identity_at: datetime | None = None
     streams_at: dict[str, datetime] = field(default_factory=dict)
@@ -186,13 +188,20 @@ class Completed:
 def completed(reading: AccountReading, known: AccountMemory, tiers: Tiers, *, now: datetime) -> Completed:
     """Return the reading with what is carried, and the memory brought up to date."""
     _remember(reading, known, now)
-    absent = {wallet: why for wallet, why in absent_wallets(known).items() if wallet in reading.account.wallets}
+    opened = _opened_since(reading, known)
+    if opened:
+        known.totals_at = None  # the map of wallets is read again in the next cycle
+    absent = {
+        wallet: why
+        for wallet, why in absent_wallets(known).items()
+        if wallet in reading.account.wallets and wallet not in opened
+    }
     wallets: dict[Wallet, Found] = {}
     carried = set()
     for wallet in reading.account.wallets:
         if wallet in absent:
             continue
-        found = reading.wallets.get(wallet)
+        found = _UNREAD if wallet in opened else reading.wallets.get(wallet)
         held = known.slow.get(wallet)
         if (found is None or isinstance(found, Failure)) and held is not None and _still_holds(found, held, tiers, now):
             found = held
@@ -202,6 +211,24 @@ def completed(reading: AccountReading, known: AccountMemory, tiers: Tiers, *, no
     whole = replace(reading, wallets=wallets, orders=_all_orders(reading, known, wallets))
     orders_at = {wallet: one.at for wallet, one in known.orders.items()}
     return Completed(whole, frozenset(carried | without_flexible), absent, orders_at)
+
+
+_UNREAD = Failure("just_opened", "Money was moved into it for the first time; it is read in the next cycle.")
+
+
+def _opened_since(reading: AccountReading, known: AccountMemory) -> frozenset[Wallet]:
+    """Return the wallets called absent into which money was moved since the venue called them so."""
+    absent, mapped_at = absent_wallets(known), known.mapped_at
+    return frozenset(
+        row.target
+        for step in reading.activity.steps
+        for row in step.rows
+        if isinstance(row, Transfer)
+        and row.target is not None
+        and row.target in absent
+        and mapped_at is not None
+        and row.at >= mapped_at
+    )
 
 
 def _all_orders(
@@ -232,7 +259,7 @@ def _remember(reading: AccountReading, known: AccountMemory, now: datetime) -> N
         elif found.code == "permission":
             known.totals_at = None  # the venue's own map of wallets tells whether it is gone
     if isinstance(reading.totals, VenueTotals):
-        known.totals, known.totals_at = reading.totals, now
+        known.totals, known.totals_at, known.mapped_at = reading.totals, now, now
     if isinstance(reading.identity, Identity):
         known.identity, known.identity_at = reading.identity, now
     for wallet, orders in reading.orders_read.items():
