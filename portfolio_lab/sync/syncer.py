@@ -50,6 +50,13 @@ Hubs = Callable[[], AbstractAsyncContextManager[Hub]]
 """Makes a hub that lives as long as its block."""
 
 
+def is_time_to_fold(slot: datetime, interval: timedelta) -> bool:
+    """Return whether a slot is the first of its day, or the first once the hour before counts as closed."""
+    midnight = slot.replace(hour=0, minute=0, second=0, microsecond=0)
+    closes = slot.replace(minute=0, second=0, microsecond=0) + HOUR_CLOSES_AFTER
+    return slot - midnight < interval or timedelta(0) <= slot - closes < interval
+
+
 class Syncer:
     """Runs cycles of one lab.
 
@@ -128,7 +135,7 @@ class Syncer:
         write_failures(report)
         # Delivery blocks; the hub's connections must stay alive meanwhile.
         alerts = await asyncio.to_thread(self._told, report)
-        if self._owes_a_fold or self._is_time_to_fold(due):
+        if self._owes_a_fold or is_time_to_fold(due, timedelta(seconds=self.settings.interval_seconds)):
             await asyncio.to_thread(self.fold)
         return replace(report, alerts=alerts)
 
@@ -147,13 +154,6 @@ class Syncer:
             self._owes_a_fold = False
         else:
             self._owes_a_fold = time.monotonic() - began >= budget_seconds
-
-    def _is_time_to_fold(self, slot: datetime) -> bool:
-        """Return whether a slot is the first of its day, or the first once the hour before counts as closed."""
-        interval = timedelta(seconds=self.settings.interval_seconds)
-        midnight = slot.replace(hour=0, minute=0, second=0, microsecond=0)
-        closes = slot.replace(minute=0, second=0, microsecond=0) + HOUR_CLOSES_AFTER
-        return slot - midnight < interval or timedelta(0) <= slot - closes < interval
 
     def _told(self, report: CycleReport) -> tuple[str, ...]:
         try:
