@@ -96,6 +96,10 @@ class AsKnown:
         """Raise StoreError when rows of that slot are lost: then as now."""
         self._store.check_known(table, user, slot)
 
+    def hours(self, *, users: Iterable[str] | str | None = None, known: datetime | None = None) -> pa.Table:
+        """Return the hours of equity as they were known then."""
+        return self._store.hours(users=users, known=self._then(known))
+
     def sql(self, query: str, parameters: list[object] | None = None, *, known: datetime | None = None) -> pd.DataFrame:
         """Return the answer of then."""
         return self._store.sql(query, parameters, known=self._then(known))

@@ -60,6 +60,8 @@ def test_the_long_curve_lies_on_the_whole_one_and_has_its_extremes(
     commit(store, {"users_portfolio_state": [state]}, rows[-1]["slot"])
     store.fold(today=date(2026, 3, 1))
     drawn = Lab(store, settings).equity_curve("alice", points=10_000)
+    then = max(one.known_at for one in store.commits())
+    pd.testing.assert_frame_equal(Lab(store, settings).at(then).equity_curve("alice", points=10_000), drawn)
     lab = Lab(store, settings)
     lab.headline("alice")  # which reckons the whole curve
     whole = lab.equity_curve("alice", points=10_000)
