@@ -62,7 +62,7 @@ portfolio-lab store verify --deep --head 5d41402abc...
 portfolio-lab store verify --repair --from /backups/lab
 """,
 )
-@click.option("--deep", is_flag=True, help="Also decode every file and count its rows.")
+@click.option("--deep", is_flag=True, help="Also decode every file, count its rows, and reckon states and days anew.")
 @click.option("--repair", "mends", is_flag=True, help="Put back what a backup holds, set the rest of the damage aside.")
 @click.option("--from", "backup", help="A backup to repair from: a folder or s3://bucket/prefix.")
 @click.option("--head", default="", help="A head noted before: proves that nothing before it was changed.")
@@ -81,10 +81,21 @@ def store_verify(lab: Path, *, deep: bool, mends: bool, backup: str | None, head
     if mends and (found.damages or backup is not None):
         _mend(opened, found, backup)
         found = verify(opened.parts(), deep=deep, head=head, progress=_progress("verified"))
+    if deep and not found.damages:
+        found.notes.extend(_derived(opened))
     click.echo(json.dumps(_found_as_dict(found)) if as_json else _found_as_text(found))
     if found.damages:
         remedy = "what is left needs a backup" if mends else "add --repair, and --from BACKUP where there is one"
         raise StoreError(f"{len(found.damages)} damage(s) in the store: {remedy}")
+
+
+def _derived(opened: Store) -> list[str]:
+    """Return a sentence for each derived figure that the snapshots do not give: states, days, hours."""
+    from portfolio_lab.consistency import inconsistencies  # noqa: PLC0415
+    from portfolio_lab.store.hours import Hours  # noqa: PLC0415
+
+    parts = opened.parts()
+    return [*inconsistencies(opened), *Hours(parts.files, parts.reader).faults()]
 
 
 def _mend(opened: Store, found: Verification, backup: str | None) -> None:
