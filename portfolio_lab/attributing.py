@@ -45,7 +45,8 @@ _LEDGER_OF_CONTRACTS = ("commission", "realised_pnl", "trade", "settlement")
 _OPAQUE = "opaque"
 _ESTIMATES = "estimates"
 """A stream that tells of no event."""
-_EVENT_COLUMNS = ["account", "wallet", "asset", "at", "quantity", "price", "term", "instrument"]
+_EVENT_COLUMNS = ["account", "wallet", "asset", "at", "quantity", "price", "term", "instrument", "told_by"]
+_IDENTITIES = {"fills": "fill_id", "income": "income_id", "cash_flows": "flow_id", "transfers": "transfer_id"}
 
 
 def day_intervals(archive: Archive, user: str, since: pd.Timestamp | None, until: pd.Timestamp | None) -> pd.DataFrame:
@@ -68,13 +69,55 @@ def user_attribution(archive: Archive, user: str, intervals: pd.DataFrame) -> pd
 
     Moves to the user's other accounts are "transfer"; what is on its way between two of them is there too.
     """
-    slots = sorted({*intervals["opening_slot"], *intervals["closing_slot"]})
-    book = _at_slots(archive, "balances", user, slots)
-    opaque = _opaque(book)
-    events = _events(archive, user, StoredPrices(archive), opaque)
-    events = _by_interval(events, intervals, _read_at(archive, user, slots))
-    book, held = _settled(book, opaque), _held(_at_slots(archive, "positions", user, slots))
-    ends = [_at_end(book, intervals, name) for name in ("opening_slot", "closing_slot")]
+    return _attributed(archive, user, intervals, interval_events(archive, user, intervals))
+
+
+def wallet_attribution(archive: Archive, user: str, intervals: pd.DataFrame) -> pd.DataFrame:
+    """Return the same with a column `wallet`: moves between two wallets of one account are "transfer" too.
+
+    What no wallet is told of (some venues name none for a deposit) stands under "".
+    """
+    events = interval_events(archive, user, intervals, by_wallet=True)
+    events = events.assign(account=_place(events["account"], events["wallet"].fillna("")))
+    terms = _attributed(archive, user, intervals, events, by_wallet=True)
+    names = terms["account"].str.partition(_BETWEEN)
+    return terms.assign(account=names[0], wallet=names[2])
+
+
+def interval_events(archive: Archive, user: str, intervals: pd.DataFrame, *, by_wallet: bool = False) -> pd.DataFrame:
+    """Return what moved units in each of the intervals: `interval`, _EVENT_COLUMNS and `pool`.
+
+    `told_by` names the stored row. With `by_wallet` moves between wallets of one account are told as "transfer".
+    """
+    slots = _ends(intervals)
+    opaque = _opaque(_at_slots(archive, "balances", user, slots))
+    events = _events(archive, user, StoredPrices(archive), opaque, by_wallet=by_wallet)
+    return _by_interval(events, intervals, _read_at(archive, user, slots))
+
+
+_BETWEEN = "\n"
+"""Between account and wallet where both name one key."""
+
+
+def _place(account: pd.Series, wallet: pd.Series) -> pd.Series:
+    place: pd.Series = account + _BETWEEN + wallet
+    return place
+
+
+def _ends(intervals: pd.DataFrame) -> list[pd.Timestamp]:
+    return sorted({*intervals["opening_slot"], *intervals["closing_slot"]})
+
+
+def _attributed(
+    archive: Archive, user: str, intervals: pd.DataFrame, events: pd.DataFrame, *, by_wallet: bool = False
+) -> pd.DataFrame:
+    slots = _ends(intervals)
+    book, positions = _at_slots(archive, "balances", user, slots), _at_slots(archive, "positions", user, slots)
+    settled, held = _settled(book, _opaque(book)), _held(positions)
+    if by_wallet:
+        settled["account"] = _place(settled["account"], book["wallet"])
+        held["account"] = _place(held["account"], positions["wallet"])
+    ends = [_at_end(settled, intervals, name) for name in ("opening_slot", "closing_slot")]
     sides = [_at_end(held, intervals, name) for name in ("opening_slot", "closing_slot")]
     return attribution(ends[0], ends[1], events, positions=(sides[0], sides[1]))
 
@@ -159,22 +202,24 @@ def _read_at(archive: Archive, user: str, slots: Sequence[pd.Timestamp]) -> dict
 # ---------------------------------------------------------------- what happened
 
 
-def _events(archive: Archive, user: str, prices: StoredPrices, opaque: set[tuple[str, str]]) -> pd.DataFrame:
-    fills, income, flows, moves = (
-        archive.rows(name, user=user) for name in ("fills", "income", "cash_flows", "transfers")
-    )
+def _events(
+    archive: Archive, user: str, prices: StoredPrices, opaque: set[tuple[str, str]], *, by_wallet: bool
+) -> pd.DataFrame:
+    fills, income, flows, moves = (_told(archive, user, name) for name in _IDENTITIES)
     parts = [
         *_of_fills(fills, income),
         _of_income(income),
         *_of_flows(flows),
-        *_of_moves(moves, opaque),
+        *([] if by_wallet else _of_moves(moves, opaque)),
     ]
     events = pd.concat([part[_EVENT_COLUMNS] for part in parts if len(part)] or [_NO_EVENTS], ignore_index=True)
     events["price"] = events["price"].astype("float64").fillna(prices.at(events, events["asset"]))
     # What arrives from an own account, or is on its way to one, belongs to nobody's wallet for that time.
     on_the_way = events[events["term"] == "transfer"]
     transit = on_the_way.assign(account=IN_TRANSIT, wallet=None, quantity=-on_the_way["quantity"])
-    events = pd.concat([events, transit], ignore_index=True)
+    inside = [part.assign(term="transfer") for part in _ends_of_moves(moves)] if by_wallet else []
+    events = pd.concat([events, transit, *(part[_EVENT_COLUMNS] for part in inside)], ignore_index=True)
+    events["price"] = events["price"].astype("float64").fillna(prices.at(events, events["asset"]))
     events["pool"] = _pool(events["account"], events["wallet"], opaque)
     return events
 
@@ -222,15 +267,23 @@ def _of_flows(flows: pd.DataFrame) -> list[pd.DataFrame]:
     ]
 
 
+def _told(archive: Archive, user: str, table: str) -> pd.DataFrame:
+    rows = archive.rows(table, user=user)
+    return rows.assign(told_by=table + " " + rows[_IDENTITIES[table]].astype("str"))
+
+
 def _of_moves(moves: pd.DataFrame, opaque: set[tuple[str, str]]) -> list[pd.DataFrame]:
     """Return moves into and out of wallets whose contents are unknown; all others stay inside their account."""
-    rows = moves[moves["source"].notna() & moves["target"].notna()].assign(
-        instrument="", term="move", price=float("nan")
-    )
-    parts = []
-    for end, sign in (("source", -1.0), ("target", 1.0)):
-        parts.append(rows.assign(wallet=rows[end], quantity=sign * rows["quantity"]))
-    return [part[_touches(rows, opaque)] for part in parts]
+    inside = moves[moves["source"].notna() & moves["target"].notna()]
+    return [part[_touches(inside, opaque)] for part in _ends_of_moves(moves)]
+
+
+def _ends_of_moves(moves: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return what left the one wallet and what arrived in the other."""
+    rows = moves[moves["source"].notna() & moves["target"].notna()]
+    rows = rows.assign(instrument="", term="move", price=float("nan"))
+    ends = (("source", -1.0), ("target", 1.0))
+    return [rows.assign(wallet=rows[end], quantity=sign * rows["quantity"]) for end, sign in ends]
 
 
 def _touches(moves: pd.DataFrame, opaque: set[tuple[str, str]]) -> list[bool]:
