@@ -41,10 +41,22 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A cash flow that the venue lists at `at` (ms) but has not carried out: the money has not moved yet."""
+
+    kind: str
+    flow_id: str
+    at: int
+
+
+Told = ActivityRow | Unfinished
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of a window; `rows` are ours, `more` and `is_cut` say how to go on."""
 
-    rows: tuple[ActivityRow, ...]
+    rows: tuple[Told, ...]
     more: str = ""
     is_cut: bool = False
 
@@ -58,7 +70,7 @@ class Raw(Generic[Row]):
     """One raw page: what arrived, and how to make our rows of it (some mean none of ours)."""
 
     answer: Sequence[Row]
-    rows: tuple[ActivityRow, ...]
+    rows: tuple[Told, ...]
 
 
 def by_offset(fetch: Callable[[Window, int], Awaitable[Raw[Row]]], *, size: int) -> Ask:

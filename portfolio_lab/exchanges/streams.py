@@ -12,15 +12,15 @@ Sources of the usual kinds are made by `portfolio_lab.exchanges.sources`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from portfolio_lab.errors import AnswerShapeError
 from portfolio_lab.exchanges.payloads import milliseconds
-from portfolio_lab.exchanges.sources import Ask, Page, Window
+from portfolio_lab.exchanges.sources import Ask, Page, Told, Unfinished, Window
 from portfolio_lab.models.activity import (
     ActivityRow,
     ActivityStep,
@@ -37,6 +37,9 @@ MARGIN = timedelta(hours=1)
 
 EDGE = timedelta(minutes=50)
 """A window under way may fall so far behind the margin before its oldest part is given up."""
+
+_REMEMBERED = timedelta(days=2)
+"""A flow that was under way and has not been listed for so long was given up."""
 
 FIRST_VENUE = datetime(2017, 1, 1, tzinfo=UTC)
 """No account of a supported venue is older: where a venue remembers for ever, the backfill ends here."""
@@ -84,7 +87,9 @@ class Cursor(msgspec.Struct):
     """Where a stream stands. All of [since, until) has been read; since == until: nothing yet.
 
     `new` walks up from `until` to `aim`, `old` walks down from `since`. `origin` is when the
-    backfill began.
+    backfill began. `waiting` are flows that were seen under way, with the instant by which they are listed
+    and the last one at which they were seen so; `dated` those that were carried out since, with the
+    instant in between, since the venue tells none.
     """
 
     origin: int
@@ -94,6 +99,8 @@ class Cursor(msgspec.Struct):
     new: Job | None = None
     old: Job | None = None
     is_backfilled: bool = False
+    waiting: dict[str, tuple[int, int]] = {}
+    dated: dict[str, int] = {}
 
 
 def span(length: timedelta) -> int:
@@ -121,7 +128,7 @@ async def take_step(spec: Spec, ask: Ask, cursor: str, *, now: datetime) -> Acti
     """
     moment = milliseconds(now)
     walk = _Walk(spec, _read(cursor, moment), moment)
-    rows: list[ActivityRow] = []
+    rows: list[Told] = []
     last: tuple[Window, Page] | None = None
     for _ in range(spec.requests):
         job = walk.job()
@@ -136,7 +143,7 @@ async def take_step(spec: Spec, ask: Ask, cursor: str, *, now: datetime) -> Acti
         rows += page.rows
         if walk.advance(job, page.more) and walk.is_done():
             break
-    return walk.report(unique(rows))
+    return walk.report(unique(walk.carried_out(rows)))
 
 
 def _read(text: str, now: int) -> Cursor:
@@ -171,7 +178,9 @@ class _Walk:
 
     def _begin_new(self) -> None:
         cursor = self.cursor
-        start = max(cursor.until - span(self.spec.overlap), self.floor)
+        # What is still under way may be listed further back than the venue is late otherwise.
+        listed = [at for at, _ in cursor.waiting.values()]
+        start = max(min([cursor.until - span(self.spec.overlap), *listed]), self.floor)
         if start > cursor.until:  # away for longer than the venue remembers: what was between is lost
             cursor.since = cursor.until = start
             cursor.old, cursor.is_backfilled = None, True
@@ -248,6 +257,25 @@ class _Walk:
     def is_done(self) -> bool:
         """True when a step need not go on: the new end has just been reached, or there is no more."""
         return self.cursor.new is None and self.cursor.old is None
+
+    def carried_out(self, rows: Iterable[Told]) -> Iterator[ActivityRow]:
+        """Yield the rows but for flows under way; one seen so before is dated between that time and now."""
+        cursor = self.cursor
+        for row in rows:
+            if isinstance(row, Unfinished):
+                cursor.waiting[f"{row.kind} {row.flow_id}"] = (row.at, self.now)
+            elif isinstance(row, CashFlow):
+                name = f"{row.kind} {row.flow_id}"
+                if name in cursor.waiting:
+                    _, seen = cursor.waiting.pop(name)
+                    cursor.dated[name] = (seen + self.now) // 2
+                yield replace(row, at=max(row.at, instant(cursor.dated[name]))) if name in cursor.dated else row
+            else:
+                yield row
+        forgotten = self.now - span(_REMEMBERED)
+        # What is no longer listed was given up; what was dated is read again only while it may be late.
+        cursor.waiting = {name: pair for name, pair in cursor.waiting.items() if pair[1] > forgotten}
+        cursor.dated = {name: at for name, at in cursor.dated.items() if at > forgotten - span(self.spec.overlap)}
 
     def report(self, rows: tuple[ActivityRow, ...]) -> ActivityStep:
         cursor = self.cursor

@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 
 from portfolio_lab.errors import AnswerShapeError
 from portfolio_lab.exchanges.payloads import milliseconds
-from portfolio_lab.exchanges.sources import Ask, Raw, Window, by_id, by_number, by_offset, by_time, lanes
+from portfolio_lab.exchanges.sources import (
+    Ask,
+    Page,
+    Raw,
+    Unfinished,
+    Window,
+    by_id,
+    by_number,
+    by_offset,
+    by_time,
+    lanes,
+)
 from portfolio_lab.exchanges.streams import Spec, row_key, take_step, unique
 from portfolio_lab.models.activity import ActivityRow, ActivityStep, CashFlow, EquityEstimate, Income
 
@@ -276,3 +287,63 @@ async def test_what_is_stored_is_what_the_venue_has(
     stored |= {row_key(row): row for step in await finish(spec, ask, cursor, now=now) for row in step.rows}
     assert {int(key[1]) for key in stored} == {number for _, number in venue.events}
     assert all(window.end - window.start <= 86_400_000 for window in venue.asked)
+
+
+# ---------------------------------------------------------------- flows under way
+
+
+def flow(at: datetime) -> CashFlow:
+    return CashFlow(at, "7", "withdrawal", "USDT", Decimal(-100), Decimal(1), "")
+
+
+async def test_a_flow_that_was_seen_under_way_is_dated_between_that_and_its_end() -> None:
+    """The venue lists it by the instant of its request for ever; the money leaves an hour later."""
+    listed, done = NOW, NOW + timedelta(minutes=65)
+    spec = Spec("withdrawals", window=90 * DAY, retention_days=None, overlap=DAY)
+    clock = NOW
+
+    async def ask(window: Window, _: str) -> Page:
+        if not window.start <= milliseconds(listed) < window.end:
+            return Page(())
+        is_done = clock >= done
+        return Page((flow(listed) if is_done else Unfinished("withdrawal", "7", milliseconds(listed)),))
+
+    cursor, told = "", []
+    for minutes in range(1, 24 * 60, 10):
+        clock = NOW + timedelta(minutes=minutes)
+        step = await take_step(spec, ask, cursor, now=clock)
+        cursor = step.cursor
+        told += [(minutes, row.at) for row in step.rows if isinstance(row, CashFlow)]
+    assert told[0] == (71, NOW + timedelta(minutes=66))
+    assert {at for _, at in told} == {NOW + timedelta(minutes=66)}, "read again, it stays where it was"
+
+
+async def test_a_flow_under_way_is_waited_for_longer_than_a_venue_is_ever_late() -> None:
+    spec = Spec("withdrawals", window=90 * DAY, retention_days=None, overlap=DAY)
+    clock = NOW
+
+    async def ask(window: Window, _: str) -> Page:
+        if not window.start <= milliseconds(NOW) < window.end:
+            return Page(())
+        under_way = Unfinished("withdrawal", "7", milliseconds(NOW))
+        return Page((flow(NOW) if clock >= NOW + 9 * DAY else under_way,))
+
+    cursor, told = "", []
+    for hours in range(1, 24 * 10):
+        clock = NOW + timedelta(hours=hours)
+        step = await take_step(spec, ask, cursor, now=clock)
+        cursor, told = step.cursor, [*told, *step.rows]
+    assert {row.at for row in told if isinstance(row, CashFlow)} == {NOW + 9 * DAY - timedelta(minutes=30)}
+
+
+async def test_a_flow_that_was_given_up_is_forgotten() -> None:
+    spec = Spec("withdrawals", window=90 * DAY, retention_days=None, overlap=DAY)
+
+    async def ask(_: Window, __: str) -> Page:
+        return Page((Unfinished("withdrawal", "7", milliseconds(NOW)),) if clock == NOW else ())
+
+    clock, cursor = NOW, ""
+    for hours in (0, 1, 30, 60):
+        clock = NOW + timedelta(hours=hours)
+        cursor = (await take_step(spec, ask, cursor, now=clock)).cursor
+        assert ("withdrawal 7" in cursor) == (hours < 48)

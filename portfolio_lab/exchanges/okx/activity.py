@@ -11,12 +11,15 @@ from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.client import VenueClient
 from portfolio_lab.exchanges.okx import endpoints, shapes
 from portfolio_lab.exchanges.okx.pages import by_instant
-from portfolio_lab.exchanges.sources import Ask, Window
+from portfolio_lab.exchanges.sources import Ask, Told, Unfinished, Window
 from portfolio_lab.models.accounts import Wallet
-from portfolio_lab.models.activity import ActivityRow, CashFlow
+from portfolio_lab.models.activity import CashFlow
 
 COMPLETED = "2"
 """State of a deposit that is credited, and of a withdrawal that has left."""
+
+GIVEN_UP = frozenset({"-1", "-2", "-3"})
+"""States of a withdrawal that failed, was cancelled or is being cancelled: its money stays. Unverified for deposits."""
 
 ZERO = Decimal(0)
 
@@ -36,7 +39,7 @@ async def fetch_cash_flows(client: VenueClient, *, since: datetime, until: datet
     return tuple(sorted(flows.values(), key=lambda flow: (flow.at, flow.kind, flow.flow_id)))
 
 
-async def _all(ask: Ask, window: Window) -> list[ActivityRow]:
+async def _all(ask: Ask, window: Window) -> list[Told]:
     page = await ask(window, "")
     rows = list(page.rows)
     while page.more:
@@ -57,9 +60,17 @@ def withdrawals(client: VenueClient) -> Ask:
     return by_instant(client, endpoints.WITHDRAWALS, shape, at=lambda row: row.ts, rows_of=_withdrawals)
 
 
-def _deposits(row: shapes.Deposit) -> Iterator[CashFlow]:
+def _deposits(row: shapes.Deposit) -> Iterator[Told]:
+    flow = _deposit(row)
     if row.state == COMPLETED:
-        yield _deposit(row)
+        yield flow
+    elif row.state not in GIVEN_UP:
+        yield _unfinished(flow)
+
+
+def _unfinished(flow: CashFlow) -> Unfinished:
+    """OKX never tells when a flow was carried out: that is known from having seen it under way."""
+    return Unfinished(flow.kind, flow.flow_id, payloads.milliseconds(flow.at))
 
 
 def _deposit(row: shapes.Deposit) -> CashFlow:
@@ -81,10 +92,13 @@ def _deposit(row: shapes.Deposit) -> CashFlow:
     )
 
 
-def _withdrawals(row: shapes.Withdrawal) -> Iterator[CashFlow]:
+def _withdrawals(row: shapes.Withdrawal) -> Iterator[Told]:
+    if row.state not in GIVEN_UP:
+        yield from (flow if row.state == COMPLETED else _unfinished(flow) for flow in _with_fee(row))
+
+
+def _with_fee(row: shapes.Withdrawal) -> Iterator[CashFlow]:
     """The withdrawal, and its fee as a flow of its own where it is paid in another coin."""
-    if row.state != COMPLETED:
-        return
     flow = _withdrawal(row)
     yield flow
     if row.feeCcy in {"", row.ccy}:

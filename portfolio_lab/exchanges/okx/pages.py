@@ -13,14 +13,13 @@ from typing import TypeVar
 from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.exchanges.okx import shapes
-from portfolio_lab.exchanges.sources import Ask, Page, Raw, Window, by_id
-from portfolio_lab.models.activity import ActivityRow
+from portfolio_lab.exchanges.sources import Ask, Page, Raw, Told, Window, by_id
 
 PAGE = 100
 
 Row = TypeVar("Row")
 
-Maker = Callable[[Row], Iterable[ActivityRow]]
+Maker = Callable[[Row], Iterable[Told]]
 """Our rows of one row of OKX's: often one, none where another stream tells it."""
 
 
@@ -78,7 +77,7 @@ def bounds_of(window: Window, last: str) -> dict[str, str]:
 
 def rows_inside(
     answer: Iterable[Row], window: Window, at: Callable[[Row], str], rows_of: Maker[Row]
-) -> tuple[ActivityRow, ...]:
+) -> tuple[Told, ...]:
     """Return our rows of those of OKX's that lie in the window."""
     inside = (row for row in answer if window.start <= _moment(at(row)) < window.end)
     return tuple(made for row in inside for made in rows_of(row))
