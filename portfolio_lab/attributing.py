@@ -91,7 +91,8 @@ def interval_events(archive: Archive, user: str, intervals: pd.DataFrame, *, by_
     """
     slots = _ends(intervals)
     opaque = _opaque(_at_slots(archive, "balances", user, slots))
-    events = _events(archive, user, StoredPrices(archive), opaque, by_wallet=by_wallet)
+    prices = archive.once("stored prices", lambda: StoredPrices(archive))
+    events = _events(archive, user, prices, opaque, by_wallet=by_wallet)
     return _by_interval(events, intervals, _read_at(archive, user, slots))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from portfolio_lab.engines.exposure import book_exposure, share
+from portfolio_lab.engines.exposure import Line, book_exposure, exposure_lines, share
 from portfolio_lab.models.accounts import Account, Wallet
 from portfolio_lab.models.exposure import Exposure
 from portfolio_lab.models.holdings import Balance, ContractKind, Holding, Position, WalletReading
@@ -39,11 +39,16 @@ def exposure_from(
         equity: the user's equity then; None when unknown.
         currency: of prices and result.
     """
-    readings = [
-        (account, WalletReading(wallet, _balances(balances, account, wallet), _positions(positions, account, wallet)))
-        for account, wallet in _places(balances, positions, user)
-    ]
-    return book_exposure(readings, _prices(prices, balances, slot, currency), equity=equity, currency=currency)
+    readings, known = _readings(balances, positions, user), _prices(prices, balances, slot, currency)
+    return book_exposure(readings, known, equity=equity, currency=currency)
+
+
+def exposure_lines_from(
+    balances: pd.DataFrame, positions: pd.DataFrame, prices: pd.DataFrame, *, user: str, slot: datetime, currency: str
+) -> list[Line]:
+    """Return the parts of which the exposure of that book is made; the arguments are those of `exposure_from`."""
+    readings = _readings(balances, positions, user)
+    return exposure_lines(readings, _prices(prices, balances, slot, currency), currency=currency)
 
 
 def exposure_figures(snapshot: pd.DataFrame | None) -> dict[str, object]:
@@ -80,6 +85,13 @@ def with_attestations(wallets: pd.DataFrame, attestations: pd.DataFrame) -> pd.D
 def venue_of(account: str) -> str:
     """Return the venue in an account's name (`venue:label`)."""
     return account.partition(":")[0]
+
+
+def _readings(balances: pd.DataFrame, positions: pd.DataFrame, user: str) -> list[tuple[Account, WalletReading]]:
+    return [
+        (account, WalletReading(wallet, _balances(balances, account, wallet), _positions(positions, account, wallet)))
+        for account, wallet in _places(balances, positions, user)
+    ]
 
 
 def _places(balances: pd.DataFrame, positions: pd.DataFrame, user: str) -> list[tuple[Account, Wallet]]:

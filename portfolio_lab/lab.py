@@ -22,6 +22,9 @@ from portfolio_lab.engines.performance import metrics
 from portfolio_lab.engines.trades import Trades
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.estimates import estimated_equity
+from portfolio_lab.explaining import explained
+from portfolio_lab.explaining_history import History
+from portfolio_lab.explanation import Node
 from portfolio_lab.hindsight import Hindsight
 from portfolio_lab.scopes import Scope, account_member, desk_member, user_member
 from portfolio_lab.settings import load_settings
@@ -276,6 +279,22 @@ class Lab(StoredBooks, Hindsight, StoredTables):
         days = day_intervals(self._archive, user, bound(since), bound(until))
         terms = self._archive.once(("terms", user, since, until), lambda: user_attribution(self._archive, user, days))
         return day_table(self._archive, user, days, terms, by)
+
+    def explain(self, user: str, figure: str = "equity", at: Instant = None) -> Node:
+        """A figure as a tree, from the number down to quantity x price and the venue's raw answer.
+
+        Args:
+            user: whose book.
+            figure: "equity", "exposure" (gross), "net_exposure", "pnl" (of a UTC day), "twr", or any of
+                `engines.performance.FIGURES`.
+            at: as of the last complete snapshot, or the day, at or before this instant; None for the newest.
+
+        Returns:
+            A `Node`, whose children give its value by its rule: `print` it, or ask for its `.frame()`.
+        """
+        self._check(user)
+        history = History(self.currency, lambda: self._days(user), lambda: self._gaps(user), lambda: self.returns(user))
+        return explained(self._archive, user, figure, at, history)
 
     def monthly_returns(self, user: str) -> pd.DataFrame:
         """TWR of each month, index `year`, columns 1 to 12 and "year"; closed days, NaN where unknown."""

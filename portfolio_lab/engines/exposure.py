@@ -88,7 +88,7 @@ FIAT = frozenset(
 class Part(NamedTuple):
     """What one balance or one contract adds to an underlying.
 
-    `name` is the asset or the instrument; `quantity` signed base units of the underlying, None when unknown;
+    `name` is the asset, or the instrument and its side in hedge mode; `quantity` signed base units of the underlying, None when unknown;
     `value` its magnitude at its own price, NaN when unknown.
     """
 
@@ -239,7 +239,8 @@ def _lines(
                 _add_balance(lines, balance, place, prices)
         for position in reading.positions:
             if position.quantity and position.kind is not ContractKind.MARGIN:
-                place = (account.name, str(reading.wallet), position.instrument)
+                book = "" if position.side == "net" else f" {position.side}"
+                place = (account.name, str(reading.wallet), f"{position.instrument}{book}")
                 _add_position(lines, position, place, prices, currency)
     return lines
 
