@@ -14,7 +14,7 @@ from portfolio_lab.sync.amounts import stored
 from portfolio_lab.sync.grading import Moment, VenuePrices, prices_of
 from portfolio_lab.sync.reading import FLOW_STREAMS, AccountReading, Origin
 from portfolio_lab.sync.report import Failure
-from portfolio_lab.sync.rows import Row
+from portfolio_lab.sync.rows import Row, known
 
 if TYPE_CHECKING:
     from portfolio_lab.store import Store
@@ -171,8 +171,8 @@ def _row(account: Account, flow: CashFlow, price: float | None, moment: Moment, 
         "fee": stored(flow.fee),
         "txid": flow.txid,
         "currency": moment.currency,
-        "price": price,
-        "value": None if price is None else float(flow.quantity) * price,
+        "price": known(price),
+        "value": None if price is None else known(float(flow.quantity) * price),
         "known_at": known_at,
         "network": flow.network,
         "wallet": None if flow.wallet is None else str(flow.wallet),

@@ -190,7 +190,7 @@ class _Rows:
         rows: dict[tuple[str, str], Row] = {}
         for origin in sorted(self._priced, key=lambda origin: (origin[0], origin[1] or "")):
             for price in self._priced[origin].prices.values():
-                if price.asset != price.currency:
+                if price.asset != price.currency and math.isfinite(price.price):
                     rows.setdefault((origin[0], price.asset), self._price(origin[0], price))
         return list(rows.values())
 
