@@ -23,7 +23,7 @@ demo: setup  ## run the whole main job on invented accounts (ARGS=--no-serve doe
 
 test: lint  ## lint, types, arrows, tests and notebooks
 	@echo "tests: pytest" >&2
-	@pytest -q
+	@pytest -q -n auto --maxprocesses 4 --dist loadfile
 	@echo "tests: notebooks" >&2
 	@pytest -q --nbval-lax --nbval-cell-timeout=120 -o testpaths=notebooks notebooks
 
