@@ -26,6 +26,7 @@ from portfolio_lab.explaining import explained
 from portfolio_lab.explaining_history import History
 from portfolio_lab.explanation import Node
 from portfolio_lab.hindsight import Hindsight
+from portfolio_lab.risk import Risk, Shocks, book_risk, stressed_book
 from portfolio_lab.scopes import Scope, account_member, desk_member, user_member
 from portfolio_lab.settings import load_settings
 from portfolio_lab.store import Store
@@ -155,6 +156,30 @@ class Lab(StoredBooks, Hindsight, StoredTables):
         frame = pd.DataFrame({"value": values, "weight": weights(values)})
         frame.attrs["slot"] = slot
         return frame
+
+    def stress(self, user: str | None = None, shocks: Shocks = None) -> pd.DataFrame:
+        """What each account (rows, "user venue:label") would gain or lose in each scenario (columns); money.
+
+        Args:
+            user: whose accounts; None for the whole desk.
+            shocks: fractions of price by underlying, {"BTC": -0.2}; a frame of `engines.stress.shock_grid` or
+                `drawn_shocks`; "together", "history" or "independent" for 1,000 drawn days of that correlation; None
+                for the grid: the whole market, then each underlying alone.
+
+        Returns:
+            First order in each price: exact for spot and contracts, by delta for options. `attrs["equity"]`
+            holds the accounts' equity.
+        """
+        return stressed_book(self._archive, self._book(user), shocks)
+
+    def risk(self, user: str | None = None) -> Risk:
+        """Risk of one user's present book, or of all: concentration, VaR, leverage, liquidation, who falls first.
+
+        Each is a frame of its own: `lab.risk().accounts` ranks every account by the fall or rise of all prices
+        that it survives; `.positions`, `.leverage`, `.value_at_risk`, `.correlation`, `.orders` and
+        `.concentration` are told in `portfolio_lab.risk.Risk`.
+        """
+        return book_risk(self._archive, self._book(user))
 
     # ------------------------------------------------------------ how it went
 

@@ -14,6 +14,7 @@ from portfolio_lab.engines import returns as engine
 from portfolio_lab.engines.performance import metrics
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.models.tables import TABLES
+from portfolio_lab.risk import Book, present_book
 from portfolio_lab.settings import Settings
 from portfolio_lab.timelines import Instant, instant
 
@@ -100,6 +101,16 @@ class StoredBooks:
         shares = {"gross_share": share_or_nan(book.gross, equity), "net_share": share_or_nan(book.net, equity)}
         frame.attrs.update(total=totals | shares, slot=slot)
         return frame
+
+    def _book(self, user: str | None) -> Book:
+        """The last complete book of one user, or those of all."""
+        if user is None:
+            self._archive.refresh()
+        else:
+            self._check(user)
+        found = {name: self._complete_slot(name) for name in ([user] if user else self._names())}
+        slots = {name: slot for name, slot in found.items() if slot is not None}
+        return self._archive.once(("book", user), lambda: present_book(self._archive, slots, self.currency))
 
     def _days(self, user: str) -> pd.DataFrame:
         """Stored rows of closed days, and what the snapshots after them say, today included."""

@@ -88,7 +88,8 @@ FIAT = frozenset(
 class Part(NamedTuple):
     """What one balance or one contract adds to an underlying.
 
-    `name` is the asset, or the instrument and its side in hedge mode; `quantity` signed base units of the underlying, None when unknown;
+    `name` is the asset, or the instrument and its side in hedge mode; `quantity` signed base units of the
+    underlying, None when unknown;
     `value` its magnitude at its own price, NaN when unknown.
     """
 
