@@ -79,7 +79,7 @@ async def live(seed: int, days: int, hour: int) -> list[str]:
 
 
 def unexplained(folder: Path) -> tuple[list[str], int]:
-    """Each day of each user whose change of equity is not told by the activity that was read; and how many were told."""
+    """Each day of a user whose change of equity the activity that was read does not tell; and how many it tells."""
     lab, found, told = open_lab(folder), [], 0
     for user in lab.users().index:
         days = lab.attribution(user)
