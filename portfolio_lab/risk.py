@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,8 +102,10 @@ def _one_book(archive: Archive, user: str, slot: pd.Timestamp, currency: str) ->
     lines = exposure_lines_from(balances, positions, prices, user=user, slot=slot, currency=currency)
     contracts = set(positions.loc[positions["kind"] != _MARGIN, "instrument"])
     parts = pd.DataFrame([row for line in lines for row in _part_rows(line, user, contracts)], columns=_PART_COLUMNS)
-    equity = wallets[wallets["wallet"] != _IN_TRANSIT].groupby("account")["equity"]
-    by_account = equity.agg(lambda values: values.sum(skipna=False)).astype("float64")
+    # In a complete snapshot every wallet is read and priced: an account without a balance is worth nothing.
+    held = balances[balances["wallet"] != _IN_TRANSIT].groupby("account")["value"]
+    names = pd.Index(sorted(wallets.loc[wallets["wallet"] != _IN_TRANSIT, "account"].unique()))
+    by_account = held.agg(lambda values: values.sum(skipna=False)).reindex(names, fill_value=0.0).astype("float64")
     by_account.index = pd.Index([f"{user} {name}" for name in by_account.index], name="account")
     return Book(parts, by_account, _named(positions, user), _named(orders, user))
 
@@ -134,7 +135,7 @@ def stressed_book(archive: Archive, book: Book, shocks: Shocks) -> pd.DataFrame:
     """Return PnL (money) of each account (rows) in each scenario (columns); `lab.stress` tells of what."""
     exposures = book.exposures()
     pnl = stress.stressed(exposures, _shocks(archive, book, shocks))
-    pnl.attrs["equity"] = book.equity
+    pnl.attrs["equity"] = {str(name): float(value) for name, value in book.equity.items()}
     return pnl
 
 
@@ -203,7 +204,7 @@ def _positions(positions: pd.DataFrame) -> pd.DataFrame:
 
 def _if_filled(book: Book, net: pd.Series) -> pd.DataFrame:
     known = book.parts.dropna(subset="price").drop_duplicates("underlying").set_index("underlying")["price"]
-    orders = book.orders[[is_exposed(str(name)) for name in book.orders["underlying"]]]
+    orders = book.orders[book.orders["underlying"].map(is_exposed).astype(bool)]
     # What is ordered and not held has no price here: the orders' own limits stand for it.
     limits = orders.assign(limit=orders["price"].astype("float64")).groupby("underlying")["limit"].max()
     return stress.worst_case(net, orders, known.combine_first(limits))
@@ -238,5 +239,5 @@ _DAILY = f"""
 
 def shares_of_equity(pnl: pd.DataFrame) -> pd.DataFrame:
     """Return stressed PnL as fractions of each account's equity; NaN where that is unknown or not positive."""
-    equity: Any = pnl.attrs["equity"]
+    equity = pd.Series(pnl.attrs["equity"], dtype="float64")
     return pnl.div(equity.where(equity > 0), axis=0)
