@@ -22,6 +22,7 @@ class Breaker:
         self._pause = FIRST_PAUSE
         self._until = clock()
         self._is_on_trial = False
+        self._is_doubted = False
 
     def check(self) -> None:
         """Raise the refusal anew while the pause runs; when it is over, let one question pass."""
@@ -33,7 +34,14 @@ class Breaker:
         self._until, self._is_on_trial = now + TRIAL, True
 
     def trip(self, refusal: CredentialsError) -> None:
-        """The venue has refused the key: pause for 15 minutes, twice as long each further time, at most 6 h."""
+        """The venue has refused the key: pause for 15 minutes, twice as long each further time, at most 6 h.
+
+        A refusal without the venue's own code (a bare or damaged 401) is believed when a second one follows before
+        any answer accepts the key.
+        """
+        if not refusal.venue_code and self._refusal is None and not self._is_doubted:
+            self._is_doubted = True
+            return
         if self._refusal is not None and not self._is_on_trial:
             return  # questions that were under way together are one refusal
         if self._is_on_trial:
@@ -43,7 +51,7 @@ class Breaker:
 
     def mend(self) -> None:
         """The venue has accepted the key."""
-        self._refusal, self._pause, self._is_on_trial = None, FIRST_PAUSE, False
+        self._refusal, self._pause, self._is_on_trial, self._is_doubted = None, FIRST_PAUSE, False, False
 
 
 def _copied(refusal: CredentialsError) -> CredentialsError:

@@ -67,7 +67,7 @@ def test_the_pause_begins_with_15_minutes_and_ends_at_6_hours() -> None:
     pauses = []
     for _ in range(7):
         assert not refused(breaker)
-        breaker.trip(errors.CredentialsError("no"))
+        breaker.trip(errors.CredentialsError("no", venue_code="-2015"))
         began = clock.now
         while refused(breaker):
             clock.now += timedelta(minutes=1)
@@ -79,11 +79,23 @@ def test_the_pause_begins_with_15_minutes_and_ends_at_6_hours() -> None:
 def test_when_the_pause_is_over_one_question_goes_alone() -> None:
     clock = Hands()
     breaker = Breaker(clock)
-    breaker.trip(errors.CredentialsError("no"))
+    breaker.trip(errors.CredentialsError("no", venue_code="-2015"))
     clock.now += timedelta(minutes=15)
     assert [refused(breaker) for _ in range(3)] == [False, True, True]
     breaker.mend()
     assert not refused(breaker)
+
+
+def test_a_refusal_without_a_code_is_believed_at_the_second_time() -> None:
+    breaker = Breaker(Hands())
+    bare = errors.CredentialsError("401")
+    breaker.trip(bare)
+    assert not refused(breaker), "one damaged answer is no refused key"
+    breaker.mend()
+    breaker.trip(bare)
+    assert not refused(breaker), "what was accepted in between is good"
+    breaker.trip(bare)
+    assert refused(breaker)
 
 
 @pytest_asyncio.fixture
