@@ -116,7 +116,8 @@ def _attributed(
     book, positions = _at_slots(archive, "balances", user, slots), _at_slots(archive, "positions", user, slots)
     settled, held = _settled(book, _opaque(book)), _held(positions)
     if by_wallet:
-        settled["account"] = _place(settled["account"], book["wallet"])
+        is_inside = book["wallet"] != str(Wallet.IN_TRANSIT)
+        settled["account"] = _place(settled["account"], book["wallet"].where(is_inside, ""))
         held["account"] = _place(held["account"], positions["wallet"])
     ends = [_at_end(settled, intervals, name) for name in ("opening_slot", "closing_slot")]
     sides = [_at_end(held, intervals, name) for name in ("opening_slot", "closing_slot")]

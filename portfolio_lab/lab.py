@@ -26,6 +26,7 @@ from portfolio_lab.explaining import explained
 from portfolio_lab.explaining_history import History
 from portfolio_lab.explanation import Node
 from portfolio_lab.hindsight import Hindsight
+from portfolio_lab.reconciling import Period, reconciliation
 from portfolio_lab.risk import Risk, Shocks, book_risk, stressed_book
 from portfolio_lab.scopes import Scope, account_member, desk_member, user_member
 from portfolio_lab.settings import load_settings
@@ -304,6 +305,20 @@ class Lab(StoredBooks, Hindsight, StoredTables):
         days = day_intervals(self._archive, user, bound(since), bound(until))
         terms = self._archive.once(("terms", user, since, until), lambda: user_attribution(self._archive, user, days))
         return day_table(self._archive, user, days, terms, by)
+
+    def reconciliation(self, user: str, period: Period) -> pd.DataFrame:
+        """Our PnL beside what each venue itself would show, index (`account`, `wallet`), explained term by term.
+
+        Args:
+            user: whose book.
+            period: "2026-08-20", "2026-08", "2026", or (first day, last day), in UTC.
+
+        Returns:
+            `definition` of the venue's figure and whether it is `verified`; `ours`, `venue` and their `difference`
+            (money), which is the sum of the term columns: what the venue leaves out. NaN where it shows nothing.
+        """
+        self._check(user)
+        return reconciliation(self._archive, user, period)
 
     def explain(self, user: str, figure: str = "equity", at: Instant = None) -> Node:
         """A figure as a tree, from the number down to quantity x price and the venue's raw answer.
