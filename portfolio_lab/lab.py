@@ -19,6 +19,7 @@ from portfolio_lab.engines import drawdown as drawdowns
 from portfolio_lab.engines import returns as engine
 from portfolio_lab.engines.allocation import weights
 from portfolio_lab.engines.performance import metrics
+from portfolio_lab.engines.trade_statistics import trade_statistics
 from portfolio_lab.engines.trades import Trades
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.estimates import estimated_equity
@@ -286,6 +287,19 @@ class Lab(StoredBooks, Hindsight, StoredTables):
         self._check(user)
         key = ("trades", user, account, method)
         return self._archive.once(key, lambda: user_trades(self._archive, user, account=account, method=method))
+
+    def trade_statistics(self, user: str, by: str | None = None) -> pd.DataFrame:
+        """The figures of `engines.trade_statistics.STATISTICS`, NaN where unknown or of fewer than 20 trades.
+
+        Rows "trips" (round trips from flat to flat) and "closings" (single reductions, flat or not, without funding);
+        with `by` ("underlying", "side", "venue", "weekday" ...) closings alone, a row each.
+        """
+        trades = self.trades(user)
+        if by is not None:
+            return trade_statistics(trades.closings, by=by)
+        return pd.DataFrame({
+            "trips": trade_statistics(trades.closed), "closings": trade_statistics(trades.closings),
+        }).T  # fmt: skip
 
     def attribution(self, user: str, by: str = "user", since: Instant = None, until: Instant = None) -> pd.DataFrame:
         """What each day's change of equity consisted of, in the terms of `engines.attribution.TERMS`.

@@ -16,6 +16,7 @@ import pandas as pd
 
 from portfolio_lab.dashboard.allocation_chart import AssetAllocationChart
 from portfolio_lab.dashboard.equity_chart import EquityChart
+from portfolio_lab.dashboard.explanation import ExplanationPanel
 from portfolio_lab.dashboard.exposure_chart import ExposureChart
 from portfolio_lab.dashboard.html import Html, html_widget, show, tag
 from portfolio_lab.dashboard.metrics_bar import MetricsBar
@@ -26,7 +27,9 @@ from portfolio_lab.dashboard.sync_status import SyncStatus
 from portfolio_lab.dashboard.tables import empty
 from portfolio_lab.dashboard.tearsheet_link import TearsheetLink
 from portfolio_lab.dashboard.theme import stylesheet
+from portfolio_lab.dashboard.trades_panel import TradesPanel
 from portfolio_lab.errors import PortfolioLabError
+from portfolio_lab.explanation import Node
 
 LOG = logging.getLogger(__name__)
 LOG_FILE_VARIABLE = "PORTFOLIO_LAB_DASHBOARD_LOG"
@@ -59,6 +62,8 @@ class LabFrames(Protocol):
     def exposure(self, user: str) -> pd.DataFrame: ...  # noqa: D102
     def performance(self, user: str) -> pd.Series: ...  # noqa: D102
     def monthly_returns(self, user: str) -> pd.DataFrame: ...  # noqa: D102
+    def trade_statistics(self, user: str, by: str | None = None) -> pd.DataFrame: ...  # noqa: D102
+    def explain(self, user: str, figure: str = "equity") -> Node: ...  # noqa: D102
     def allocation(self, user: str, by: str = "asset") -> pd.DataFrame: ...  # noqa: D102
     def benchmark(self, asset: str = "BTC", since: datetime | None = None) -> pd.Series: ...  # noqa: D102
     def equity_curve(self, user: str, since: datetime | None = None, points: int = CURVE_POINTS) -> pd.DataFrame: ...  # noqa: D102
@@ -89,6 +94,8 @@ class PortfolioDashboard:
         self.positions = PositionsTable()
         self.orders = OrdersTable()
         self.performance = PerformanceStats()
+        self.trades = TradesPanel()
+        self.explanation = ExplanationPanel()
         self.tearsheet = TearsheetLink(_folder_of(lab))
         self.sync = SyncStatus()
         self._fault = html_widget(None, "pl-banner-box")
@@ -99,6 +106,7 @@ class PortfolioDashboard:
         self.users.observe(self._chosen, names="value")
         self.allocation.choice.observe(self._chosen, names="value")
         self.equity.on_choice(self._chosen)
+        self.explanation.on_choice(self._chosen)
 
     def render(self) -> None:
         """Draw everything anew; a fault is told on the page with a number that the log repeats."""
@@ -149,7 +157,19 @@ class PortfolioDashboard:
         self.positions.draw(self._lab.positions(user), currency=currency)
         self.orders.draw(self._lab.open_orders(user))
         self.performance.draw(self._lab.performance(user), self._lab.monthly_returns(user))
+        by_underlying = self._lab.trade_statistics(user, by="underlying")
+        self.trades.draw(self._lab.trade_statistics(user), by_underlying, currency=currency)
+        self._explain(user, currency)
         self.tearsheet.draw(user)
+
+    def _explain(self, user: str, currency: str) -> None:
+        figure = self.explanation.choice.value
+        try:
+            node = self._lab.explain(user, figure) if figure else None
+        except PortfolioLabError as error:
+            self.explanation.tell(str(error))
+        else:
+            self.explanation.draw(node, currency=currency)
 
     def _draw_curve(self, user: str, state: pd.Series, currency: str) -> None:
         since = self.equity.since(state.get("complete_slot"))
@@ -192,7 +212,8 @@ class PortfolioDashboard:
             figures.add_class(name)
         body = widgets.Box([
             self.metrics.widget, self.equity.widget, self.allocation.widget, self.exposure.widget,
-            self.positions.widget, self.performance.months, figures, self.orders.widget, self.sync.widget,
+            self.positions.widget, self.performance.months, figures, self.orders.widget, self.trades.widget,
+            self.explanation.widget, self.sync.widget,
         ])  # fmt: skip
         body.add_class("pl-grid")
         return body

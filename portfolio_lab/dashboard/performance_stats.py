@@ -8,7 +8,7 @@ from collections.abc import Callable
 import ipywidgets as widgets
 import pandas as pd
 
-from portfolio_lab.dashboard.figures import number, percent, ratio
+from portfolio_lab.dashboard.figures import UNKNOWN, number, percent, ratio
 from portfolio_lab.dashboard.html import Html, html_widget, joined, show, tag
 from portfolio_lab.dashboard.tables import empty, panel_title
 from portfolio_lab.engines.constitution import OF_RETURNS
@@ -18,6 +18,25 @@ _STRONG_MONTH = 0.25
 _FRACTIONS = frozenset(figure.name for figure in OF_RETURNS if figure.is_fraction)
 _COUNTS = frozenset(figure.name for figure in OF_RETURNS if figure.unit == "days")
 _WORDS = {figure.name: figure.title for figure in OF_RETURNS}
+_DEFINITIONS = {figure.name: figure.definition for figure in OF_RETURNS}
+HEADLINE = (
+    "total_return",
+    "cagr",
+    "volatility",
+    "sharpe",
+    "sortino",
+    "calmar",
+    "max_drawdown",
+    "longest_drawdown",
+    "value_at_risk",
+    "expected_shortfall",
+    "win_rate",
+    "profit_factor",
+    "best_day",
+    "worst_day",
+    "days",
+)
+"""What is seen at once, in this order; every other figure is behind a fold."""
 
 
 class PerformanceStats:
@@ -38,11 +57,25 @@ def performance_html(performance: pd.Series) -> Html:
     title = panel_title("Performance", "daily TWR, 365 days")
     if performance.dropna().empty:
         return joined([title, empty("No closed day yet.", "Figures appear when the first UTC day is over.")])
+    first = [name for name in HEADLINE if name in performance.index]
+    rest = [str(name) for name in performance.index if name not in HEADLINE]
+    fold = tag("details", tag("summary", f"{len(rest)} more figures"), _rows(performance, rest), class_="pl-more")
+    return joined([title, _rows(performance, first), fold if rest else ""])
+
+
+def _rows(performance: pd.Series, names: list[str]) -> Html:
     rows = (
-        tag("div", tag("dt", words(str(name))), tag("dd", _figure(str(name), value)))
-        for name, value in performance.items()
+        tag("div", tag("dt", words(name), title=_DEFINITIONS.get(name)), tag("dd", _told(performance, name)))
+        for name in names
     )
-    return joined([title, tag("dl", *rows, class_="pl-figures")])
+    return tag("dl", *rows, class_="pl-figures")
+
+
+def _told(performance: pd.Series, name: str) -> str:
+    """Return a figure; the Sharpe ratio with its 95 % interval."""
+    text = _figure(name, performance[name])
+    ends = [_figure(name, performance.get(f"sharpe_{end}")) for end in ("low", "high")]
+    return f"{text} ({ends[0]} to {ends[1]})" if name == "sharpe" and UNKNOWN not in ends else text
 
 
 def months_html(monthly: pd.DataFrame) -> Html:

@@ -10,6 +10,9 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
+from portfolio_lab.errors import BadInputError
+from portfolio_lab.explanation import Node
+
 NOW = datetime(2026, 11, 22, 14, 0, 40, tzinfo=UTC)
 SLOT = pd.Timestamp("2026-11-22T14:00Z")
 EVIL = '<img src=x onerror="window.PWNED=1">'
@@ -200,6 +203,22 @@ class SampleLab:
             "max_drawdown": -0.6103, "calmar": 1.41, "win_rate": 0.53, "profit_factor": 1.12, "best_day": 0.11, "worst_day": -0.09,
         })  # fmt: skip
 
+    def trade_statistics(self, user: str, by: str | None = None) -> pd.DataFrame:
+        figures = {
+            "trades": 42.0, "win_rate": 0.571, "win_rate_low": 0.42, "win_rate_high": 0.71, "profit_factor": 1.62,
+            "expectancy": 84.2, "payoff": 1.21, "sqn": 1.9, "net_pnl": 3_536.0, "best": 1_220.0, "worst": -640.0,
+        }  # fmt: skip
+        unknown = dict.fromkeys(["win_rate", "win_rate_low", "win_rate_high", "profit_factor", "expectancy"], np.nan)
+        few = figures | {"trades": 6.0, "net_pnl": -210.0} | unknown
+        names = ["trips", "closings"] if by is None else [self.name, "DOGE"]
+        return pd.DataFrame([few if place == (by is not None) else figures for place in (0, 1)], index=names)
+
+    def explain(self, user: str, figure: str = "equity") -> Node:
+        self.calls.append(f"explain {figure}")
+        price = Node(f"{self.name}/USD", 100.0, "USD", source=f"{self.name} spot last, market, 0 s old")
+        coins = Node(self.name, 200.0, "USD", "quantity x price", (Node("quantity", 2.0, self.name), price))
+        return Node(f"{figure} of {user}", 200.0, "USD", "sum of assets", (coins,), f"snapshot of {self.name}")
+
     def monthly_returns(self, user: str) -> pd.DataFrame:
         chance = np.random.default_rng(3)
         frame = pd.DataFrame(
@@ -245,6 +264,13 @@ class EmptyLab(SampleLab):
 
     def performance(self, user: str, since: datetime | None = None) -> pd.Series:
         return pd.Series(dtype=float)
+
+    def trade_statistics(self, user: str, by: str | None = None) -> pd.DataFrame:
+        frame = super().trade_statistics(user, by)
+        return frame.iloc[:0] if by else frame.assign(trades=0.0)
+
+    def explain(self, user: str, figure: str = "equity") -> Node:
+        raise BadInputError(f"{user} has no complete snapshot")
 
     def monthly_returns(self, user: str) -> pd.DataFrame:
         return super().monthly_returns(user).iloc[:0]

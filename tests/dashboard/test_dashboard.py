@@ -11,9 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from portfolio_lab.dashboard.explanation import PARTS_SHOWN, explanation_html, shown
 from portfolio_lab.dashboard.html import Html, escape, tag
 from portfolio_lab.dashboard.page import PortfolioDashboard
+from portfolio_lab.dashboard.performance_stats import HEADLINE, performance_html
+from portfolio_lab.engines.performance import FIGURES
 from portfolio_lab.errors import StoreError
+from portfolio_lab.explanation import Node
 
 
 def _sample_frames() -> Any:
@@ -200,3 +204,68 @@ def test_a_tearsheet_in_the_labs_folder_is_handed_out(tmp_path: Path) -> None:
     dashboard.tearsheet.button.click()
     assert 'download="tearsheet-alice.html"' in texts(dashboard.tearsheet.widget)
     assert "PHA+c2hlZXQ8L3A+" in texts(dashboard.tearsheet.widget)
+
+
+# ---------------------------------------------------------------- trades, figures, explanations
+
+
+def test_few_figures_are_seen_and_the_rest_is_folded() -> None:
+    every = pd.Series(dict.fromkeys(FIGURES, 0.5))
+    page = performance_html(every)
+    seen, folded = page.split("<details", 1)
+    assert seen.count("<dt") == len(HEADLINE)
+    assert folded.count("<dt") == len(FIGURES) - len(HEADLINE)
+    assert f"{len(FIGURES) - len(HEADLINE)} more figures" in folded
+    assert "0.50 (0.50 to 0.50)" in seen  # the Sharpe ratio with its interval
+
+
+def test_trades_are_told_with_the_interval_of_their_win_rate() -> None:
+    panel = texts(drawn(sample.SampleLab()).trades.widget)
+    assert "57.1% (42% to 71%)" in panel
+    assert "DOGE" in panel
+    # Six round trips are too few for a rate.
+    assert '<td class="pl-num" data-heading="Round trips">—</td>' in panel
+
+
+def test_without_a_trade_the_panel_says_so() -> None:
+    assert "No position has been closed yet" in texts(drawn(sample.EmptyLab()).trades.widget)
+
+
+def test_nothing_is_explained_before_a_figure_is_chosen() -> None:
+    lab = sample.SampleLab()
+    dashboard = drawn(lab)
+    assert not [call for call in lab.calls if call.startswith("explain")]
+    dashboard.explanation.choice.value = "equity"
+    assert "explain equity" in lab.calls
+    tree = texts(dashboard.explanation.widget)
+    assert tree.count("<details") == 2
+    assert "$200.00" in tree
+    assert "quantity x price" in tree
+
+
+def test_an_explanation_that_cannot_be_given_says_why() -> None:
+    dashboard = drawn(sample.EmptyLab())
+    dashboard.explanation.choice.value = "equity"
+    assert "no complete snapshot" in texts(dashboard.explanation.widget)
+
+
+def test_a_name_in_an_explanation_is_never_markup() -> None:
+    dashboard = drawn(sample.SampleLab(name=sample.EVIL))
+    dashboard.explanation.choice.value = "equity"
+    tree = texts(dashboard.explanation.widget)
+    assert "<img" not in tree
+    assert "&lt;img" in tree
+
+
+def test_values_are_shown_by_their_unit() -> None:
+    assert shown(Node("equity", -1_729.5, "USD"), "USD") == "−$1,729.50"
+    assert shown(Node("twr", 0.0113, "fraction"), "USD") == "1.1300%"
+    assert shown(Node("quantity", -0.25, "BTC"), "USD") == "−0.25 BTC"
+    assert shown(Node("quantity", float("nan"), "BTC"), "USD") == "—"
+
+
+def test_a_figure_of_many_parts_says_how_many_more_there_are() -> None:
+    days = tuple(Node(f"day {place}", 0.0, "fraction") for place in range(PARTS_SHOWN + 7))
+    page = explanation_html(Node("twr", 0.0, "fraction", "linked", days), "USD")
+    assert page.count("pl-leaf") == PARTS_SHOWN
+    assert "and 7 more" in page
