@@ -212,6 +212,10 @@ class Lab(StoredBooks, Hindsight, StoredTables):
         """Drawdown at the end of each closed day, on the index of returns; fractions <= 0."""
         return drawdowns.drawdown(self.returns(user))
 
+    def drawdowns(self, user: str) -> pd.DataFrame:
+        """Every drawdown of the index of returns, the deepest first; columns as `engines.drawdown.drawdowns` tells."""
+        return drawdowns.drawdowns(self.returns(user))
+
     def equity_curve(self, user: str, since: Instant = None, points: int = 1500) -> pd.DataFrame:
         """At most `points` rows of `equity` and `drawdown`, index `slot`, for a chart.
 

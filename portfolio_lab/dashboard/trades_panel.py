@@ -62,7 +62,7 @@ _FIGURES = {
     "Expectancy": lambda row, currency: money(row["expectancy"], currency, signed=True),
     "Payoff": lambda row, _: ratio(row["payoff"]),
     "SQN": lambda row, _: ratio(row["sqn"]),
-    "Net PnL": lambda row, currency: money(row["net_pnl"], currency, signed=True),
+    "Net PnL": lambda row, currency: money(row["net_pnl"], currency, signed=True) if row["trades"] else UNKNOWN,
     "Best": lambda row, currency: money(row["best"], currency, signed=True),
     "Worst": lambda row, currency: money(row["worst"], currency, signed=True),
 }

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 PANELS = (
     ".pl-metrics", ".pl-equity", ".pl-allocation", ".pl-exposure", ".pl-positions", ".pl-months", ".pl-performance",
-    ".pl-orders", ".pl-sync", ".pl-users", ".pl-status-line",
+    ".pl-orders", ".pl-trades", ".pl-explanation", ".pl-sync", ".pl-users", ".pl-status-line",
 )  # fmt: skip
 EQUITY_LINE = ".pl-charts > .bqplot >> nth=0 >> path.line >> nth=1"
 
@@ -91,6 +91,14 @@ def test_another_user_is_shown_with_the_banner(desktop: Opened) -> None:
     assert "partial" in desktop.page.locator(".pl-banner").first.inner_text()
     desktop.page.get_by_label("User").select_option("alice")
     desktop.page.wait_for_selector(".pl-banner-warning", state="detached", timeout=20_000)
+
+
+def test_a_figure_is_unfolded_down_to_its_price(desktop: Opened) -> None:
+    desktop.page.locator(".pl-explanation select").select_option(label="Equity")
+    tree = desktop.page.locator(".pl-tree")
+    tree.locator("details details > summary").first.click(timeout=20_000)
+    assert tree.get_by_text("BTC/USD").is_visible()
+    assert tree.locator("summary").count() == 2
 
 
 def test_the_crosshair_reads_out(desktop: Opened) -> None:
@@ -200,7 +208,10 @@ def test_a_name_from_data_runs_nothing(browser: Any, evil_server: Server) -> Non
     assert result.page.locator("img").count() == 0
     assert "<img src=x" in result.page.locator(".pl-positions").inner_text()
     for by in ("Wallet", "Asset"):
-        result.page.locator(".pl-choice select").select_option(by)
+        result.page.locator(".pl-allocation .pl-choice select").select_option(by)
         result.page.wait_for_timeout(500)
+    result.page.locator(".pl-explanation select").select_option(label="Equity")
+    result.page.wait_for_selector(".pl-tree details", timeout=20_000)
+    assert "<img src=x" in result.page.locator(".pl-tree").inner_text()
     assert result.page.evaluate("window.PWNED") is None
     result.page.close(run_before_unload=True)
