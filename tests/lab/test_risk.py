@@ -31,8 +31,8 @@ from portfolio_lab.models.prices import Price
 from portfolio_lab.replay import SEED
 from portfolio_lab.sample import SINCE
 
-STEP = Decimal("0.05")
-"""By how much prices are moved: every part of these books is exactly linear in it."""
+STEP = Decimal("0.5")
+"""By how much prices are moved: every part of these books is linear in it, and the exchange rounds PnL in coins."""
 BASIS = 2e-3
 """What a contract's own mark may lie away from its underlying's one price, as a share."""
 
