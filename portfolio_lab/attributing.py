@@ -112,6 +112,14 @@ def _ends(intervals: pd.DataFrame) -> list[pd.Timestamp]:
 def _attributed(
     archive: Archive, user: str, intervals: pd.DataFrame, events: pd.DataFrame, *, by_wallet: bool = False
 ) -> pd.DataFrame:
+    books, held = interval_ends(archive, user, intervals, by_wallet=by_wallet)
+    return attribution(books[0], books[1], events, positions=held)
+
+
+def interval_ends(
+    archive: Archive, user: str, intervals: pd.DataFrame, *, by_wallet: bool = False
+) -> tuple[tuple[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]:
+    """Return what was held, and the open PnL of positions, each at the opening and the closing of the intervals."""
     slots = _ends(intervals)
     book, positions = _at_slots(archive, "balances", user, slots), _at_slots(archive, "positions", user, slots)
     settled, held = _settled(book, _opaque(book)), _held(positions)
@@ -119,9 +127,9 @@ def _attributed(
         is_inside = book["wallet"] != str(Wallet.IN_TRANSIT)
         settled["account"] = _place(settled["account"], book["wallet"].where(is_inside, ""))
         held["account"] = _place(held["account"], positions["wallet"])
-    ends = [_at_end(settled, intervals, name) for name in ("opening_slot", "closing_slot")]
-    sides = [_at_end(held, intervals, name) for name in ("opening_slot", "closing_slot")]
-    return attribution(ends[0], ends[1], events, positions=(sides[0], sides[1]))
+    opened, closed = ("opening_slot", "closing_slot")
+    books = _at_end(settled, intervals, opened), _at_end(settled, intervals, closed)
+    return books, (_at_end(held, intervals, opened), _at_end(held, intervals, closed))
 
 
 # ---------------------------------------------------------------- what was held

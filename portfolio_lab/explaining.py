@@ -14,7 +14,8 @@ from portfolio_lab.books import exposure_lines_from, venue_of
 from portfolio_lab.engines.exposure import Line
 from portfolio_lab.engines.performance import FIGURES
 from portfolio_lab.errors import BadInputError
-from portfolio_lab.explaining_history import History, explained_metric, explained_pnl, explained_twr
+from portfolio_lab.explaining_history import History, explained_metric, explained_twr
+from portfolio_lab.explaining_pnl import explained_pnl
 from portfolio_lab.explanation import Node
 from portfolio_lab.scopes import user_member
 from portfolio_lab.timelines import Instant, instant

@@ -1,4 +1,4 @@
-"""Explain what passed: PnL of a day by what happened, TWR by days and gaps, a figure by the returns that it is of."""
+"""Explain what passed: TWR by days and gaps, a figure by the returns that it is of."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from portfolio_lab.archive import Archive
-from portfolio_lab.attributing import day_intervals, interval_events, user_attribution
-from portfolio_lab.engines.attribution import TERMS
 from portfolio_lab.engines.constitution import OF_RETURNS, Constitution
 from portfolio_lab.engines.performance import metrics
 from portfolio_lab.errors import BadInputError
@@ -33,82 +30,6 @@ class History:
     days: Callable[[], pd.DataFrame]
     gaps: Callable[[], pd.DataFrame]
     returns: Callable[[], pd.Series]
-
-
-# ---------------------------------------------------------------- pnl
-
-
-def explained_pnl(archive: Archive, user: str, history: History, at: Instant) -> Node:
-    """Return the PnL of the UTC day that holds `at` (the newest one known): its terms, their places, their events."""
-    moment = None if at is None else instant(at)
-    days = day_intervals(archive, user, moment, moment)
-    if not len(days):
-        raise BadInputError(f"{user} has no day between two complete snapshots{'' if at is None else f' at {at}'}")
-    days = days.tail(1).reset_index(drop=True)
-    day = pd.Timestamp(days["day"].iloc[0])
-    terms = user_attribution(archive, user, days)
-    events = _priced(interval_events(archive, user, days), _closing_prices(archive, user, days))
-    rows = history.days()
-    row = rows[pd.to_datetime(rows["day"]).dt.date == day.date()].iloc[-1]
-    told = terms[terms["term"] != "flow"]
-    parts = tuple(
-        _term(name, told[told["term"] == name], events, history.currency)
-        for name in TERMS
-        if (told["term"] == name).any()
-    )
-    opening, closing, flow = (float(row[name]) for name in ("opening_equity", "closing_equity", "cash_flow"))
-    source = f"equity {opening:,.2f} to {closing:,.2f}, cash flow {flow:,.2f}"
-    return Node(
-        f"pnl of {user} on {day:%Y-%m-%d}", closing - opening - flow, history.currency, "sum of terms", parts, source
-    )
-
-
-def _closing_prices(archive: Archive, user: str, days: pd.DataFrame) -> pd.Series:
-    slot = days["closing_slot"].iloc[0]
-    rows = archive.once(("balances", user, slot), lambda: archive.at_slot("balances", user, slot))
-    return rows.groupby(["account", "asset"])["price"].first().astype("float64")
-
-
-def _priced(events: pd.DataFrame, closing: pd.Series) -> pd.DataFrame:
-    """Return the events with the closing price where none was stored near them, as the attribution values them."""
-    later = closing.reindex(pd.MultiIndex.from_frame(events[["account", "asset"]])).to_numpy()
-    is_near = events["price"].notna()
-    said = is_near.map({True: "stored price at that time, or the flow's own", False: "price at the close: none nearer"})
-    return events.assign(price=events["price"].where(is_near, later), priced_by=said)
-
-
-def _term(name: str, rows: pd.DataFrame, events: pd.DataFrame, currency: str) -> Node:
-    places = tuple(_place(row, events, currency) for _, row in rows.iterrows())
-    return Node(name, float(rows["value"].sum(skipna=False)), currency, "sum by place", places, TERMS[name])
-
-
-def _place(row: pd.Series, events: pd.DataFrame, currency: str) -> Node:
-    key = ["account", "asset", "instrument", "term"]
-    mine = events[(events[key].fillna("") == row[key]).all(axis=1)]
-    name = " ".join(part for part in (row["account"], row["instrument"], row["asset"]) if part)
-    parts = tuple(_event(event, currency) for _, event in mine.sort_values("at").iterrows())
-    node = Node(name, float(row["value"]), currency, "sum of events", parts)
-    formula = _FORMULAS.get(str(row["term"]), "units x price")
-    # What was revalued or is in a wallet of unknown contents consists of no single events.
-    return node if parts and not node.broken() else Node(name, node.value, currency, formula)
-
-
-_FORMULAS = {
-    "revaluation": "units held x change of price + units moved x change of price since",
-    "unrealised": "open PnL x price at the close - the same at the open",
-    "residual": "units that no event explains x price at the close",
-    "opaque": "change of value - what was moved in",
-}
-
-
-def _event(event: pd.Series, currency: str) -> Node:
-    quantity, price = float(event["quantity"]), float(event["price"])
-    factors = (
-        Node("quantity", quantity, str(event["asset"]), source=str(event["told_by"])),
-        Node(f"{event['asset']}/{currency}", price, currency, source=str(event["priced_by"])),
-    )
-    name = f"{event['at']:%H:%M:%S} UTC"
-    return Node(name, quantity * price, currency, "quantity x price", factors, rule=math.prod)
 
 
 # ---------------------------------------------------------------- twr and figures
