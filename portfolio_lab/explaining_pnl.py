@@ -134,7 +134,9 @@ def _revaluation(row: pd.Series, day: _Day) -> tuple[Node, ...]:
 
 def _of(rows: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
     """Return the rows of the same account and asset, but those of wallets of unknown contents."""
-    return rows[(rows["account"] == row["account"]) & (rows["asset"] == row["asset"]) & (rows["pool"] == "")]
+    is_there = (rows["account"] == row["account"]) & (rows["asset"] == row["asset"]) & (rows["pool"] == "")
+    found: pd.DataFrame = rows[is_there]
+    return found
 
 
 def _price(rows: pd.DataFrame) -> float:

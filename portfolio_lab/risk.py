@@ -47,7 +47,7 @@ class Book:
     def exposures(self) -> pd.DataFrame:
         """Return signed money, one row an account, one column an underlying; NaN where unknown."""
         sums = self.parts.groupby(["account", "underlying"])["value"].agg(lambda values: values.sum(skipna=False))
-        wide: pd.DataFrame = sums.unstack("underlying", fill_value=0.0)  # noqa: PD010 - one value a cell
+        wide: pd.DataFrame = sums.unstack("underlying", fill_value=0)  # noqa: PD010 - one value a cell
         return wide.reindex(self.equity.index, fill_value=0.0).astype("float64")
 
     def net(self) -> pd.Series:

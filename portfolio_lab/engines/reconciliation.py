@@ -85,7 +85,7 @@ def reconciled(terms: pd.DataFrame, definitions: Mapping[tuple[str, str], Defini
 
 def _by_wallet(terms: pd.DataFrame) -> pd.DataFrame:
     sums = terms.groupby(["account", "wallet", "term"])["value"].agg(lambda values: values.sum(skipna=False))
-    wide: pd.DataFrame = sums.unstack("term", fill_value=0.0)  # noqa: PD010 - one value a cell
+    wide: pd.DataFrame = sums.unstack("term", fill_value=0)  # noqa: PD010 - one value a cell
     return wide.reindex(columns=list(EARNED), fill_value=0.0).astype("float64").rename_axis(columns=None)
 
 

@@ -19,6 +19,8 @@ from portfolio_lab.demo.clock import DemoClock
 from portfolio_lab.demo.exchange import DemoAccount, Exchange
 from portfolio_lab.demo.instruments import INVERSE, LINEAR, OPTION, by_symbol
 from portfolio_lab.demo.market import Market, milliseconds
+from portfolio_lab.demo.okx import ENDPOINTS as OKX
+from portfolio_lab.demo.okx_wire import OkxAsk
 from portfolio_lab.demo.people import open_accounts
 from portfolio_lab.demo.truth import account_truth
 from portfolio_lab.demo.wire import Asked
@@ -272,6 +274,19 @@ def asked(one: DemoAccount, market: Market, path: str, now: int) -> list[dict[st
     assert told.status == 200
     rows: list[dict[str, str]] = json.loads(told.encoded())
     return rows
+
+
+@pytest.mark.parametrize("account", ["desk okx:main", "desk okx:carry"])
+def test_and_okx_s_own(sample: Lab, market: Market, books: Books, account: str) -> None:
+    at, one = newest(sample), books[account]
+    question = Asked("GET", "", "", {}, b"", "::1", at, at)
+    told: Any = OKX["account/positions"].reply(OkxAsk(Exchange(market, DemoClock(at), (one,)), question, one))
+    rows = list(told)
+    ours = sample.risk().positions.query("account == @account").set_index("instrument")["distance"]
+    for row in rows:
+        end = float(row["liqPx"]) / float(row["markPx"]) - 1.0 if row["liqPx"] else math.nan
+        assert ours[row["instId"]] == pytest.approx(end, rel=1e-6, nan_ok=True)
+    assert any(row["liqPx"] for row in rows)
 
 
 def test_a_desk_of_fifty_accounts() -> None:
