@@ -34,7 +34,7 @@ def notebook_of(expression: str, folder: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if not CHROMIUM.exists():
         told = f"there is no {CHROMIUM}: apt-get install chromium"
@@ -48,21 +48,21 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("browser") / "lab"
     lay_lab(root)
     return root
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(browser: Any, lab_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     notebook = notebook_of("SampleLab()", tmp_path_factory.mktemp("sample"))
     with running_dashboard(lab_root, port=0, notebook=notebook) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def evil_server(browser: Any, lab_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     notebook = notebook_of("SampleLab(name=sample_frames.EVIL)", tmp_path_factory.mktemp("evil"))
     with running_dashboard(lab_root, port=0, notebook=notebook) as running:

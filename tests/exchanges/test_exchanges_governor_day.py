@@ -323,10 +323,10 @@ def test_a_day_of_four_hundred_accounts_behind_one_address() -> None:
 
 def test_how_often_each_tier_of_200_accounts_can_be_read() -> None:
     periods = fitting_periods(tiers(), [endpoint.budget for endpoint in BY_PATH.values()], accounts=ACCOUNTS)
-    # USD-M binds: 200 x 5 weights each minute, and the core may use 85 % of 80 % of 2,400.
+    # COIN-M binds: 200 x 6 weights each minute (USD-M: x 5), and the core may use 85 % of 80 % of 2,400.
     assert periods["core"] == 60
-    # All orders of all accounts cost 80 each there, and find 95 % of 1,920 less the core's 1,000 a minute.
-    assert periods["orders"] == pytest.approx(200 * 80 / (0.95 * 1920 - 1000) * 60)
+    # All orders of all accounts cost 80 each there, and find 95 % of 1,920 less the core's 1,200 a minute.
+    assert periods["orders"] == pytest.approx(200 * 80 / (0.95 * 1920 - 1200) * 60)
     assert periods["slow"] == 900
 
 
