@@ -13,6 +13,7 @@ from portfolio_lab.errors import (
     AnswerShapeError,
     ClockSkewError,
     CredentialsError,
+    RateLimitedError,
     StoreError,
     UnfitAccountError,
     VenueError,
@@ -25,9 +26,12 @@ from portfolio_lab.settings import REGIONS, Settings
 
 if TYPE_CHECKING:
     from portfolio_lab.exchanges import Hub
+    from portfolio_lab.exchanges.hub import AccountReader
 
 AT_ONCE = 8
 TOTAL = "total"
+SHORT_WAIT, LONGEST_WAIT = 2.5, 30.0
+"""Seconds to wait where a venue says that it was asked too often."""
 
 _ELSEWHERE = frozenset({"50119", "50101"})
 """OKX's codes for a key that this host does not know."""
@@ -104,13 +108,22 @@ async def _introduced(hub: Hub, account: Account, credentials: Credentials, *, w
         is_met = True
         reader = await hub.reader(account, credentials)
         identity = await reader.fetch_identity()
-        totals = await reader.fetch_totals() if wants_totals else VenueTotals(())
+        totals = await _totals(reader) if wants_totals else VenueTotals(())
         if wants_totals and not totals.totals and account.wallets:
             # A venue without figures of its own has not judged the key yet.
             await reader.fetch_wallet(account.wallets[0])
     except VenueError as error:
         raise unfit(error, account, is_met=is_met) from None
     return Introduction(identity, totals)
+
+
+async def _totals(reader: AccountReader) -> VenueTotals:
+    """Ask once more where the venue says "not so fast": somebody may have asked a moment ago, in another process."""
+    try:
+        return await reader.fetch_totals()
+    except RateLimitedError as error:
+        await asyncio.sleep(min(LONGEST_WAIT, error.retry_after or SHORT_WAIT))
+        return await reader.fetch_totals()
 
 
 def unfit(error: VenueError, account: Account, *, is_met: bool) -> UnfitAccountError:
