@@ -85,6 +85,8 @@ class PortfolioDashboard:
         self._clock = clock or (lambda: datetime.now(UTC))
         self._task: asyncio.Task[None] | None = None
         self._offering = False
+        # Years of fills take a while: a page that refreshes itself is painted without trades, and gets them then.
+        self._is_painted = not _has_loop()
         self.users = widgets.Dropdown(options=[], description="User")
         self.users.add_class("pl-users")
         self.metrics = MetricsBar()
@@ -120,11 +122,8 @@ class PortfolioDashboard:
     def start(self) -> None:
         """Refresh in the background from now on; without a running event loop nothing happens."""
         _log_to_file()
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        self._task = loop.create_task(self._keep_fresh())
+        if _has_loop():
+            self._task = asyncio.get_running_loop().create_task(self._keep_fresh())
 
     def stop(self) -> None:
         """Refresh no more."""
@@ -138,7 +137,8 @@ class PortfolioDashboard:
             await asyncio.sleep(BEAT_SECONDS)
             beats += 1
             show(self._beat, tag("i", data_beat=beats))
-            if beats % (REFRESH_SECONDS // BEAT_SECONDS) == 0:
+            if not self._is_painted or beats % (REFRESH_SECONDS // BEAT_SECONDS) == 0:
+                self._is_painted = True
                 self.render()
 
     def _render(self) -> None:
@@ -157,10 +157,14 @@ class PortfolioDashboard:
         self.positions.draw(self._lab.positions(user), currency=currency)
         self.orders.draw(self._lab.open_orders(user))
         self.performance.draw(self._lab.performance(user), self._lab.monthly_returns(user))
-        by_underlying = self._lab.trade_statistics(user, by="underlying")
-        self.trades.draw(self._lab.trade_statistics(user), by_underlying, currency=currency)
+        if self._is_painted:
+            self._draw_trades(user, currency)
         self._explain(user, currency)
         self.tearsheet.draw(user)
+
+    def _draw_trades(self, user: str, currency: str) -> None:
+        by_underlying = self._lab.trade_statistics(user, by="underlying")
+        self.trades.draw(self._lab.trade_statistics(user), by_underlying, currency=currency)
 
     def _explain(self, user: str, currency: str) -> None:
         figure = self.explanation.choice.value
@@ -217,6 +221,14 @@ class PortfolioDashboard:
         ])  # fmt: skip
         body.add_class("pl-grid")
         return body
+
+
+def _has_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _folder_of(lab: LabFrames) -> Path | None:

@@ -16,7 +16,8 @@ class TradesPanel:
     """Number, win rate with its interval, profit factor and expectancy; then the same by underlying."""
 
     def __init__(self) -> None:
-        self.widget: widgets.HTML = html_widget(None, "pl-panel", "pl-trades")
+        soon = joined([panel_title("Trades"), empty("Trades follow in a moment.")])
+        self.widget: widgets.HTML = html_widget(soon, "pl-panel", "pl-trades")
 
     def draw(self, statistics: pd.DataFrame, by_underlying: pd.DataFrame, *, currency: str) -> None:
         """Show `statistics` (rows "trips" and "closings") and those of closings by underlying."""

@@ -93,6 +93,11 @@ def test_another_user_is_shown_with_the_banner(desktop: Opened) -> None:
     desktop.page.wait_for_selector(".pl-banner-warning", state="detached", timeout=20_000)
 
 
+def test_trades_follow_the_first_paint(desktop: Opened) -> None:
+    desktop.page.wait_for_selector(".pl-trades table", timeout=20_000)
+    assert "57.1% (42% to 71%)" in desktop.page.locator(".pl-trades").inner_text()
+
+
 def test_a_figure_is_unfolded_down_to_its_price(desktop: Opened) -> None:
     desktop.page.locator(".pl-explanation select").select_option(label="Equity")
     tree = desktop.page.locator(".pl-tree")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import sys
 from datetime import timedelta
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from portfolio_lab.dashboard import page
 from portfolio_lab.dashboard.explanation import PARTS_SHOWN, explanation_html, shown
 from portfolio_lab.dashboard.html import Html, escape, tag
 from portfolio_lab.dashboard.page import PortfolioDashboard
@@ -225,6 +227,19 @@ def test_trades_are_told_with_the_interval_of_their_win_rate() -> None:
     assert "DOGE" in panel
     # Six round trips are too few for a rate.
     assert '<td class="pl-num" data-heading="Round trips">—</td>' in panel
+
+
+async def test_a_page_that_refreshes_itself_gets_its_trades_after_the_first_paint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(page, "BEAT_SECONDS", 0.01)
+    dashboard = PortfolioDashboard(sample.SampleLab(), clock=lambda: sample.NOW)
+    dashboard.render()
+    assert "follow in a moment" in texts(dashboard.trades.widget)
+    dashboard.start()
+    await asyncio.sleep(0.2)
+    dashboard.stop()
+    assert "57.1%" in texts(dashboard.trades.widget)
 
 
 def test_without_a_trade_the_panel_says_so() -> None:
