@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 import numba
 import numpy as np
 
+from portfolio_lab.engines.abreast import ABREAST, paths, room
 from portfolio_lab.engines.constitution import TAIL
 from portfolio_lab.engines.sums import FIELDS, Sums
 
@@ -24,9 +25,9 @@ _FAST = {"reassoc", "contract", "nsz"}
 _FASTER = {*_FAST, "nnan"}
 _WIDTH = len(FIELDS)
 # The tails are first narrowed to what is further than so many standard deviations from the mean.
-_BORDERS = (1.5, 1.2, 0.6, -np.inf)
-# Up to this many values, counting the smaller ones of each beats moving them; when moving, so few are sorted.
-_COUNTED, _FEW = 256, 16
+_BORDERS = (1.35, 1.1, 0.6, -np.inf)
+# So often the range of a tail is halved before its values are moved; when moving, so few are sorted.
+_HALVINGS, _FEW = 24, 16
 
 
 def _compiled(function: _Function) -> _Function:
@@ -48,29 +49,30 @@ def sums_of_rows(rows: np.ndarray, rate: float) -> Sums:
 def _all_rows(rows: np.ndarray, rate: float, found: np.ndarray) -> None:
     periods = rows.shape[1]
     every = np.arange(periods)
-    known, at, work = np.empty(periods), np.empty(periods, dtype=np.int64), np.empty(periods + 1)
+    known, at, tails = np.empty(periods), np.empty(periods, dtype=np.int64), np.empty((2, periods + 1))
+    turned, state = room()
+    in_step = len(rows) // ABREAST * ABREAST
     for row in range(rows.shape[0]):
-        strange = _strange(rows[row])
-        if not strange:
-            _one_row(rows[row], every, rate, work, found[row])
-        else:
-            count = _known(rows[row], known, at)
-            _one_row(known[:count], at[:count], rate, work, found[row])
+        if row < in_step and row % ABREAST == 0:
+            paths(rows, row, turned, state, found)
+        count = _known(rows[row], known, at) if _strange(rows[row]) else periods
+        values, places = (known[:count], at[:count]) if count < periods else (rows[row], every)
+        _one_row(values, places, rate, tails, found[row])
+        if row >= in_step:
+            _path(values, places, found[row])
+            _streaks(values, found[row])
 
 
 @_compiled
-def _one_row(values: np.ndarray, places: np.ndarray, rate: float, work: np.ndarray, sums: np.ndarray) -> None:
-    sums[:] = 0.0
+def _one_row(values: np.ndarray, places: np.ndarray, rate: float, tails: np.ndarray, sums: np.ndarray) -> None:
     sums[0] = len(values)
-    sums[14] = 1.0
     if not len(values):
+        sums[1] = sums[3] = sums[4] = sums[5] = sums[6] = sums[7] = sums[8] = sums[9] = sums[10] = sums[11] = 0.0
         sums[2] = sums[12] = sums[13] = sums[24] = sums[25] = sums[26] = np.nan
         return
     sums[1] = places[len(values) - 1] - places[0] + 1
     _moments(values, rate, sums)
-    _path(values, places, sums)
-    _streaks(values, sums)
-    _tails(values, work, sums)
+    _tails(values, tails[0], tails[1], sums)
 
 
 @_compiled
@@ -98,11 +100,9 @@ def _known(row: np.ndarray, known: np.ndarray, at: np.ndarray) -> int:
 @_compiled_for_known
 def _moments(values: np.ndarray, rate: float, sums: np.ndarray) -> None:
     count = len(values)
-    total, best, worst = 0.0, values[0], values[0]
+    total = 0.0
     for day in range(count):
         total += values[day]
-        best = max(best, values[day])
-        worst = min(worst, values[day])
     mean = total / count
     second, third, fourth = 0.0, 0.0, 0.0
     for day in range(count):
@@ -111,7 +111,7 @@ def _moments(values: np.ndarray, rate: float, sums: np.ndarray) -> None:
         second += square
         third += square * spread
         fourth += square * square
-    sums[2], sums[3], sums[4], sums[5], sums[12], sums[13] = mean, second, third, fourth, best, worst
+    sums[2], sums[3], sums[4], sums[5] = mean, second, third, fourth
     _sides(values, rate, sums)
 
 
@@ -135,6 +135,9 @@ def _sides(values: np.ndarray, rate: float, sums: np.ndarray) -> None:
 
 @_compiled_for_known
 def _path(values: np.ndarray, places: np.ndarray, sums: np.ndarray) -> None:
+    sums[14], sums[15:22] = 1.0, 0.0
+    if not len(values):
+        return
     wealth, peak, peak_at, bottom = 1.0, 1.0, places[0] - 1, 1.0
     missing, squares, under = 0.0, 0.0, 0  # of the drawdown that is under way
     for day in range(len(values)):
@@ -185,78 +188,111 @@ def _streaks(values: np.ndarray, sums: np.ndarray) -> None:
 
 
 @_compiled
-def _tails(values: np.ndarray, work: np.ndarray, sums: np.ndarray) -> None:
-    mean, spread = sums[2], np.sqrt(sums[3] / len(values))
-    low, kept = _lower(values, work, 1.0, mean, spread, TAIL)
-    total, inside = 0.0, 0
-    for day in range(kept):
-        value = work[day]
-        within = value <= low
-        total += value if within else 0.0
-        inside += within
-    sums[24], sums[26] = low, total / inside
-    # The upper quantile is the lower one of the negatives, counted from the other end.
-    sums[25] = -_lower(values, work, -1.0, mean, spread, 1.0 - TAIL)[0]
-
-
-@_compiled
-def _lower(
-    values: np.ndarray, work: np.ndarray, sign: float, mean: float, spread: float, share: float
-) -> tuple[float, int]:
-    """Quantile at `share`, of the values times `sign`; `work` then holds all that are at or below it, and more."""
+def _tails(values: np.ndarray, lows: np.ndarray, highs: np.ndarray, sums: np.ndarray) -> None:
     last = len(values) - 1
-    place = last * share
-    under = int(place)
-    part = place - under
-    over = min(under + 1, last)
-    rank, neighbour = (under, over) if sign > 0 else (last - over, last - under)
-    kept = 0
+    mean, spread = sums[2], np.sqrt(sums[3] / len(values))
+    low_place, high_place = last * TAIL, last * (1.0 - TAIL)
+    low_under, high_under = int(low_place), int(high_place)
+    low_over = min(low_under + 1, last)
+    kept = (0, 0)
     for border in _BORDERS:
-        kept = _below(values, work, sign, sign * mean - border * spread if border > 0 else np.inf)
-        if kept > neighbour:
+        far = border * spread
+        kept = _outside(values, lows, highs, mean - far, mean + far) if border > 0 else _all(values, lows, highs)
+        if kept[0] > low_over and kept[1] > last - high_under:
             break
-    low, high = _pair(work, kept, neighbour)
-    if rank == neighbour:
-        low = high
-    return (low + (high - low) * part if sign > 0 else high + (low - high) * part), kept
+    worst, best = _least(lows, kept[0]), -_least(highs, kept[1])
+    below, above = _pair(lows, kept[0], low_over, worst)
+    below = above if low_over == low_under else below
+    low = below + (above - below) * (low_place - low_under)
+    # The upper quantile is the lower one of the negatives, counted from the other end.
+    above, below = _pair(highs, kept[1], last - high_under, -best)
+    above = below if high_under == last else above
+    sums[12], sums[13], sums[24] = best, worst, low
+    sums[25] = -(below + (above - below) * (high_place - high_under))
+    sums[26] = _mean_up_to(lows, kept[0], low)
 
 
 @_compiled
-def _pair(work: np.ndarray, kept: int, rank: int) -> tuple[float, float]:
-    """Value of the rank before, and of this one."""
-    if kept > _COUNTED:
-        _select(work, kept, rank)
-        low = work[0]
-        for day in range(rank):
-            value = work[day]
-            low = max(low, value)
-        return low, work[rank]
-    for place in range(kept):
-        candidate = work[place]
-        smaller, equal = 0, 0
-        for day in range(kept):
-            value = work[day]
-            smaller += value < candidate
-            equal += value == candidate
-        if smaller <= rank < smaller + equal:
-            low = -np.inf
-            for day in range(kept):
-                value = work[day]
-                low = max(low, value if value < candidate else -np.inf)
-            return (low if smaller == rank else candidate), candidate
-    return np.nan, np.nan
-
-
-@_compiled
-def _below(values: np.ndarray, work: np.ndarray, sign: float, border: float) -> int:
-    """Collect what is at or below the border, without a branch that could be guessed wrong."""
-    kept = 0
+def _outside(
+    values: np.ndarray, lows: np.ndarray, highs: np.ndarray, low_border: float, high_border: float
+) -> tuple[int, int]:
+    """Collect both tails, the upper one as negatives, without a branch that could be guessed wrong."""
+    low_count, high_count = 0, 0
     for day in range(len(values)):
         value = values[day]
-        signed = value * sign
-        work[kept] = signed
-        kept += signed <= border
-    return kept
+        lows[low_count] = value
+        highs[high_count] = -value
+        low_count += value <= low_border
+        high_count += value >= high_border
+    return low_count, high_count
+
+
+@_compiled
+def _all(values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> tuple[int, int]:
+    for day in range(len(values)):
+        lows[day], highs[day] = values[day], -values[day]
+    return len(values), len(values)
+
+
+@_compiled
+def _least(work: np.ndarray, count: int) -> float:
+    """Return the least value; four at a time, since one comparison would wait for the other."""
+    first = second = third = fourth = work[0]
+    for day in range(0, count - 3, 4):
+        first, second = min(first, work[day]), min(second, work[day + 1])
+        third, fourth = min(third, work[day + 2]), min(fourth, work[day + 3])
+    for day in range(count - count % 4, count):
+        first = min(first, work[day])
+    return min(min(first, second), min(third, fourth))
+
+
+@_compiled
+def _mean_up_to(work: np.ndarray, count: int, border: float) -> float:
+    total, inside = 0.0, 0
+    for day in range(count):
+        value = work[day]
+        within = value <= border
+        total += value if within else 0.0
+        inside += within
+    return total / inside
+
+
+@_compiled
+def _pair(work: np.ndarray, count: int, rank: int, least: float) -> tuple[float, float]:
+    """Value of the rank before, and of this one."""
+    low, high = least, _greatest(work, count)
+    for _ in range(_HALVINGS if rank else 0):
+        border = low + (high - low) * 0.5
+        smaller = 0
+        for day in range(count):
+            smaller += work[day] <= border
+        if smaller == rank:  # the border is between the two
+            return _beside(work, count, border)
+        if smaller < rank:
+            low = border
+        else:
+            high = border
+    _select(work, count, rank)  # equal values, or next to equal ones
+    return _greatest(work, max(rank, 1)), work[rank]
+
+
+@_compiled
+def _beside(work: np.ndarray, count: int, border: float) -> tuple[float, float]:
+    """Return the greatest value up to the border, and the least one above it."""
+    low, high = -np.inf, np.inf
+    for day in range(count):
+        value = work[day]
+        low = max(low, value if value <= border else -np.inf)
+        high = min(high, value if value > border else np.inf)
+    return low, high
+
+
+@_compiled
+def _greatest(work: np.ndarray, count: int) -> float:
+    greatest = work[0]
+    for day in range(count):
+        greatest = max(greatest, work[day])
+    return greatest
 
 
 @_compiled

@@ -46,6 +46,18 @@ def test_kernel_equals_the_reference_on_many_even_rows() -> None:
     agree(metrics(rows, engine="numba"), metrics(rows), 1e-12)
 
 
+@pytest.mark.parametrize("count", [15, 16, 17, 35])
+def test_kernel_equals_the_reference_however_many_rows_stand_beside_one_another(count: int) -> None:
+    pytest.importorskip("numba")
+    chance = np.random.default_rng(count)
+    rows = np.where(chance.random((count, 300)) < 0.2, np.nan, np.round(chance.normal(0, 0.02, (count, 300)), 2))
+    rows[0], rows[1], rows[2, :200], rows[3, 100:] = np.nan, 0.0, np.nan, np.nan
+    rows[4], rows[5], rows[6, 50], rows[7, 50] = 0.01, -0.01, -1.0, -1.5
+    rows[8, 1:] = np.nan
+    found = metrics(rows, minimum_days=1, minimum_cagr_days=0, engine="numba")
+    agree(found, metrics(rows, minimum_days=1, minimum_cagr_days=0), 1e-12)
+
+
 def test_kernel_equals_the_reference_on_a_long_row() -> None:
     pytest.importorskip("numba")
     row = np.random.default_rng(6).normal(0, 0.001, (1, 50_000))
