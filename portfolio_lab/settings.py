@@ -51,6 +51,7 @@ _TOP_KEYS: dict[str, type] = {
     "store_path": str,
     "runs_path": str,
     "vault_path": str,
+    "dask_address": str,
     "alert_channels": list,
     "keep_days": int,
     "users": list,
@@ -77,7 +78,8 @@ class Settings:
     cadence of the core; `orders_seconds`, `history_seconds` and `slow_seconds` those of open
     orders, of the streams of activity, and of savings, loans, bots and the venue's own totals.
     A key that may do more than read is refused unless `allow_trading_keys`. `keep_days` is how
-    long output notebooks are kept. `alert_channels` are apprise addresses; they carry tokens,
+    long output notebooks are kept. Where `dask_address` names a scheduler, its workers read the
+    accounts. `alert_channels` are apprise addresses; they carry tokens,
     so no repr shows them.
     """
 
@@ -91,6 +93,7 @@ class Settings:
     store_path: Path | str = Path("store")
     runs_path: Path = Path("runs")
     vault_path: Path = Path("vault.json")
+    dask_address: str = ""
     alert_channels: tuple[str, ...] = field(default=(), repr=False)
     keep_days: int = 14
     users: tuple[str, ...] = ()
@@ -146,6 +149,7 @@ def settings_from_text(text: str, *, root: Path) -> Settings:
         store_path=place if is_bucket(place := table.get("store_path")) else _path(table, "store_path", "store", page),
         runs_path=_path(table, "runs_path", "runs", page),
         vault_path=_path(table, "vault_path", "vault.json", page),
+        dask_address=table.get("dask_address", ""),
         alert_channels=_texts(table.get("alert_channels", []), page.line("alert_channels"), what="alert_channels"),
         keep_days=_keep_days(table, page),
         users=_users(table, accounts, page),

@@ -17,11 +17,13 @@ from portfolio_lab.errors import BadInputError, PortfolioLabError
     examples="""
 portfolio-lab --lab ~/lab sync
 portfolio-lab --lab ~/lab sync --json | jq '.users'
+portfolio-lab --lab ~/lab sync --dask tcp://10.0.0.1:8786
 """,
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the cycle's whole report as JSON.")
+@click.option("--dask", metavar="ADDRESS", help="Let the workers of this Dask scheduler read the accounts.")
 @click.pass_obj
-def sync(lab: Path, *, as_json: bool) -> None:
+def sync(lab: Path, dask: str | None, *, as_json: bool) -> None:
     """Read every account once and store one snapshot of each user.
 
     A wallet that cannot be read is graded and told, not an error of this command: its exit
@@ -31,7 +33,7 @@ def sync(lab: Path, *, as_json: bool) -> None:
     log_to_stderr()
     from portfolio_lab.sync import sync_once  # noqa: PLC0415
 
-    report = sync_once(lab).as_dict()
+    report = sync_once(lab, dask=dask).as_dict()
     click.echo(json.dumps(report, default=str) if as_json else _summary(report))
 
 

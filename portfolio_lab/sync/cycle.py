@@ -18,7 +18,7 @@ from portfolio_lab.sync.doors import Hub
 from portfolio_lab.sync.estimate_values import value_estimates
 from portfolio_lab.sync.harvest import Cycle, duplicates_of
 from portfolio_lab.sync.memory import Memory
-from portfolio_lab.sync.reading import AccountKey, BookReading, read_book
+from portfolio_lab.sync.reading import AccountKey, BookReading, ReadBook, read_book
 from portfolio_lab.sync.report import CycleReport, UserLine, WalletLine
 from portfolio_lab.sync.restating import WRITER
 from portfolio_lab.sync.state_rows import progress_of
@@ -65,6 +65,7 @@ async def run_cycle(
     slot: datetime,
     clock: Clock,
     memory: Memory | None = None,
+    read: ReadBook = read_book,
 ) -> CycleReport:
     """Run one slot for all users and commit it; return what became of each user and wallet.
 
@@ -79,6 +80,7 @@ async def run_cycle(
         slot: aware UTC, a whole second: the place on the time axis.
         clock: gives the present instant.
         memory: given by a caller of many cycles, so that the states are read once.
+        read: who asks the accounts; this process unless a cluster does.
 
     Raises:
         StoreError: the store is damaged or the disk refused; nothing was stored.
@@ -87,7 +89,9 @@ async def run_cycle(
     if store.has(sync_id, slot):
         return _stored_report(store, slot, sync_id)
     with collected_once(len(settings.accounts)):
-        return await _run(settings, vault_credentials, store, hub, slot=slot, clock=clock, memory=memory or Memory())
+        return await _run(
+            settings, vault_credentials, store, hub, slot=slot, clock=clock, memory=memory or Memory(), read=read
+        )
 
 
 async def _run(
@@ -99,10 +103,11 @@ async def _run(
     slot: datetime,
     clock: Clock,
     memory: Memory,
+    read: ReadBook,
 ) -> CycleReport:
     started, sync_id = time.monotonic(), sync_id_of(slot)
     memory.recall(store, settings.accounts, slot=slot)
-    book = await _read(settings, vault_credentials, hub, memory, now=clock())
+    book = await _read(settings, vault_credentials, hub, memory, now=clock(), read=read)
     cycle = Cycle(settings, store, book, memory, slot=slot, at=clock())
     tables = cycle.tables()
     commit = store.commit(tables, slot=slot, writer=WRITER, sync_id=sync_id)
@@ -131,6 +136,7 @@ async def _read(
     memory: Memory,
     *,
     now: datetime,
+    read: ReadBook,
 ) -> BookReading:
     tiers = Tiers.of(settings)
     duplicates = duplicates_of(settings, memory)
@@ -148,7 +154,7 @@ async def _read(
         )
         for account in settings.accounts
     ]
-    book = await read_book(hub, asks, until=now, deadline=time_for(settings.interval_seconds))
+    book = await read(hub, asks, until=now, deadline=time_for(settings.interval_seconds))
     await asyncio.sleep(0)  # until its next turn the loop holds on to everything that the gathering returned
     return book
 

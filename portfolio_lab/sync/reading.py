@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from portfolio_lab.errors import PostponedError, VenueError
 from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
@@ -109,16 +109,54 @@ class Ask:
     turn: tuple[int, float] = (0, 0.0)
 
 
+class ReadBook(Protocol):
+    """Whoever reads a whole book: this process (`read_book`), or many machines."""
+
+    async def __call__(self, hub: Hub, asks: Sequence[Ask], *, until: datetime, deadline: float) -> BookReading:
+        """Return what all accounts and their venues say, within `deadline` seconds in all."""
+        ...
+
+
+async def read_quotes(
+    hub: Hub, origins: Iterable[Origin], *, until: datetime, deadline: float
+) -> dict[Origin, tuple[Quote, ...] | Failure]:
+    """Return the quotes of each origin, or why there are none, and ask no account anything."""
+    round_ = _Round(hub, until=until, ends=asyncio.get_running_loop().time() + deadline)
+    distinct = tuple(dict.fromkeys(origins))
+    answers = await asyncio.gather(*(round_.read_origin(origin, ()) for origin in distinct))
+    return {origin: found for origin, (found, _) in zip(distinct, answers, strict=True)}
+
+
+async def read_accounts(
+    hub: Hub, asks: Sequence[Ask], *, until: datetime, deadline: float
+) -> tuple[AccountReading, ...]:
+    """Return what the accounts say, in the order of `asks`, and ask no venue for its quotes."""
+    book = await _book(hub, asks, until=until, deadline=deadline, with_quotes=False)
+    return book.accounts
+
+
 async def read_book(hub: Hub, asks: Sequence[Ask], *, until: datetime, deadline: float) -> BookReading:
     """Return what all accounts and their venues say, within `deadline` seconds in all.
 
     What has not answered by then is a Failure with the code "timeout".
     """
+    return await _book(hub, asks, until=until, deadline=deadline, with_quotes=True)
+
+
+def not_read(ask: Ask, failure: Failure, *, until: datetime) -> AccountReading:
+    """Return the reading of an account that nobody could ask: the failure in each of its parts."""
+    wallets = dict.fromkeys((*ask.wallets, *ask.held_back), failure)
+    return AccountReading(ask.account, wallets, failure, failure, until)
+
+
+async def _book(hub: Hub, asks: Sequence[Ask], *, until: datetime, deadline: float, with_quotes: bool) -> BookReading:
     round_ = _Round(hub, until=until, ends=asyncio.get_running_loop().time() + deadline)
     by_origin: dict[Origin, list[Ask]] = {}
     for ask in asks:
         by_origin.setdefault(ask.account.origin, []).append(ask)
-    answers = await asyncio.gather(*(round_.read_origin(origin, group) for origin, group in by_origin.items()))
+    answers = await asyncio.gather(
+        *(round_.read_origin(origin, group, with_quotes=with_quotes) for origin, group in by_origin.items())
+    )
     readings = {reading.account.key: reading for _, group in answers for reading in group}
     quotes = {origin: found for origin, (found, _) in zip(by_origin, answers, strict=True)}
     return BookReading(quotes, tuple(readings[ask.account.key] for ask in asks))
@@ -136,13 +174,13 @@ class _Round:
         self._past = _places(HISTORIES_AT_ONCE)
 
     async def read_origin(
-        self, origin: Origin, asks: Sequence[Ask]
+        self, origin: Origin, asks: Sequence[Ask], *, with_quotes: bool = True
     ) -> tuple[tuple[Quote, ...] | Failure, Sequence[AccountReading]]:
         """Measure the venue's clock first, since it signs everything after it; then ask all at once."""
         market = await self._guarded(self._hub.market(*origin), f"{origin[0]} market")
         if not isinstance(market, Failure):
             await self._measure_clock(origin[0], market)
-        quotes = self._quotes(origin[0], market)
+        quotes = self._quotes(origin[0], market) if with_quotes else asyncio.sleep(0, ())
         # What is not served before the time is up is served first in the next cycle.
         accounts = asyncio.gather(*(self._account(ask) for ask in sorted(asks, key=lambda ask: ask.turn)))
         found, readings = await asyncio.gather(quotes, accounts)
@@ -249,8 +287,7 @@ class _Round:
         return await self._guarded(_checked_step(asked), f"{_name(ask.account)} {stream}")
 
     def _refused(self, ask: Ask, failure: Failure) -> AccountReading:
-        wallets = dict.fromkeys((*ask.wallets, *ask.held_back), failure)
-        return AccountReading(ask.account, wallets, failure, failure, self._until)
+        return not_read(ask, failure, until=self._until)
 
     async def _guarded(self, asked: Coroutine[object, object, Answer], what: str) -> Answer | Failure:
         task = asyncio.ensure_future(asked)

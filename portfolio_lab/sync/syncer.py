@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,7 @@ from portfolio_lab.sync.cycle import Clock, run_cycle, slot_at, sync_id_of, utc_
 from portfolio_lab.sync.doors import Hub
 from portfolio_lab.sync.journal import journal, write_failures
 from portfolio_lab.sync.memory import Memory
-from portfolio_lab.sync.reading import AccountKey
+from portfolio_lab.sync.reading import AccountKey, ReadBook, read_book
 from portfolio_lab.sync.report import CycleReport
 from portfolio_lab.sync.state_cache import StateCache
 
@@ -48,6 +48,9 @@ HOUR_CLOSES_AFTER = timedelta(minutes=5)
 
 Hubs = Callable[[], AbstractAsyncContextManager[Hub]]
 """Makes a hub that lives as long as its block."""
+
+Books = Callable[[], AbstractAsyncContextManager[ReadBook]]
+"""Makes who reads the accounts, for as long as its block lasts."""
 
 
 def is_time_to_fold(slot: datetime, interval: timedelta) -> bool:
@@ -76,6 +79,8 @@ class Syncer:
         hubs: Hubs | None = None,
         credentials: Mapping[AccountKey, Credentials] | None = None,
         send: Send | None = None,
+        dask: str | None = None,
+        books: Books | None = None,
     ) -> None:
         """Read the lab's settings and vault; nothing is asked of any venue yet.
 
@@ -86,6 +91,8 @@ class Syncer:
             hubs: makes the hub, instead of the real one.
             credentials: instead of the vault's.
             send: delivers one alert, instead of apprise.
+            dask: a scheduler's address, instead of the lab's own `dask_address`: its workers read the accounts.
+            books: makes who reads the accounts, instead of this process or that scheduler's workers.
 
         Raises:
             ConfigError: lab.toml cannot be used.
@@ -95,10 +102,12 @@ class Syncer:
         self.settings = load_settings(lab)
         self._clock = clock
         self._hubs = hubs or (lambda: _real_hub(self.settings, clock))
-        self._credentials = _from_vault(self.settings) if credentials is None else credentials
+        self._credentials = credentials_from_vault(self.settings) if credentials is None else credentials
         for one in self._credentials.values():
             register_credentials(one)
         self._store = _open_store(self.settings) if store is None else store
+        self._books = books or _books(self.settings, dask or self.settings.dask_address)
+        self._read: ReadBook = read_book
         self._alerts = Alerts(self.settings.runs_path, self.settings.alert_channels, send=send)
         self._memory = Memory(cache=_state_cache(self.settings))
         self._held = AsyncExitStack()
@@ -110,6 +119,7 @@ class Syncer:
         async with AsyncExitStack() as stack:
             stack.enter_context(_held_lab(self.settings.runs_path))
             stack.enter_context(journal(self.settings.runs_path))
+            self._read = await stack.enter_async_context(self._books())
             self._hub = await stack.enter_async_context(self._hubs())
             self._held = stack.pop_all()
         return self
@@ -130,7 +140,14 @@ class Syncer:
             raise RuntimeError(msg)
         due = slot or slot_at(self._clock(), self.settings.interval_seconds)
         report = await run_cycle(
-            self.settings, self._credentials, self._store, self._hub, slot=due, clock=self._clock, memory=self._memory
+            self.settings,
+            self._credentials,
+            self._store,
+            self._hub,
+            slot=due,
+            clock=self._clock,
+            memory=self._memory,
+            read=self._read,
         )
         write_failures(report)
         # Delivery blocks; the hub's connections must stay alive meanwhile.
@@ -171,6 +188,7 @@ def sync_once(
     clock: Clock = utc_now,
     store: Store | None = None,
     hubs: Hubs | None = None,
+    dask: str | None = None,
 ) -> CycleReport:
     """Run one cycle of the lab in folder `lab` and return its report. Works inside a notebook too.
 
@@ -180,8 +198,10 @@ def sync_once(
         clock: gives the present instant.
         store: instead of the lab's own.
         hubs: makes the hub, instead of the real one.
+        dask: address of a Dask scheduler whose workers read the accounts; else as lab.toml says.
 
     Raises:
+        BadInputError: dask is not installed, or no scheduler with workers answers at that address.
         ConfigError: lab.toml cannot be used.
         VaultError: the vault or its passphrase cannot be used.
         StoreError: the store is missing or damaged, or the disk refused.
@@ -189,7 +209,7 @@ def sync_once(
     """
 
     async def once() -> CycleReport:
-        async with Syncer(Path(lab), clock=clock, store=store, hubs=hubs) as syncer:
+        async with Syncer(Path(lab), clock=clock, store=store, hubs=hubs, dask=dask) as syncer:
             return await syncer.cycle(slot)
 
     try:
@@ -207,6 +227,14 @@ def _real_hub(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[H
     return VenueHub(clock=clock, governor_path=settings.runs_path / "governor")
 
 
+def _books(settings: Settings, dask: str) -> Books:
+    if not dask:
+        return lambda: nullcontext(read_book)
+    from portfolio_lab.cluster import Place, reading_workers  # noqa: PLC0415  one machine needs no dask
+
+    return lambda: reading_workers(dask, Place(str(settings.root.absolute())))
+
+
 def _state_cache(settings: Settings) -> StateCache:
     interval = timedelta(seconds=settings.interval_seconds)
     return StateCache(settings.runs_path, interval=interval, name_of=sync_id_of)
@@ -218,7 +246,8 @@ def _open_store(settings: Settings) -> Store:
     return StoreOnDisk.open(settings.store_path)
 
 
-def _from_vault(settings: Settings) -> dict[AccountKey, Credentials]:
+def credentials_from_vault(settings: Settings) -> dict[AccountKey, Credentials]:
+    """Return the lab's credentials from its vault, opened with this process's own passphrase; raises VaultError."""
     vault = Vault.open(settings.vault_path, passphrase_from_environment())
     held = set(vault.accounts())
     return {account.key: vault.credentials(account) for account in settings.accounts if account.key in held}

@@ -237,7 +237,7 @@ async def test_two_syncers_of_one_lab_do_not_overlap(tmp_path: Path) -> None:
 
 async def test_sync_once_works_where_a_loop_runs_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = write_lab(tmp_path / "lab", [])
-    monkeypatch.setattr("portfolio_lab.sync.syncer._from_vault", lambda _: {})
+    monkeypatch.setattr("portfolio_lab.sync.syncer.credentials_from_vault", lambda _: {})
     assert sync_once(lab, slot=SLOT).is_new
     assert not sync_once(lab, slot=SLOT).is_new
     assert threading.active_count() < 10

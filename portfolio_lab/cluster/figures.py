@@ -1,0 +1,61 @@
+"""Figures of all users, a shard of users a task, over the same committed files that one machine reads.
+
+Each figure is one function of a lab and some users. Embedded, it is called once with all of them;
+on workers once a shard: a user's rows are reckoned by the same code from the same
+files, so the frames are equal to the last bit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from portfolio_lab.cluster.client import connected, places_of
+from portfolio_lab.cluster.shards import sharded
+from portfolio_lab.lab import Lab, open_lab
+
+Figure = Callable[[Lab, Sequence[str]], pd.DataFrame]
+
+
+def performance_of(lab: Lab, users: Sequence[str]) -> pd.DataFrame:
+    """Return `lab.performance` of each user: one row a user, a column a figure; NaN where it is unknown."""
+    rows = [lab.performance(user) for user in users]
+    return pd.DataFrame(rows, index=pd.Index(list(users), name="user"))
+
+
+def days_of(lab: Lab, users: Sequence[str]) -> pd.DataFrame:
+    """Return `lab.pnl` by UTC day of each user, index (`user`, the day)."""
+    frames = {user: lab.pnl(user) for user in users}
+    return pd.concat(frames, names=["user"])
+
+
+def everybody_on_workers(address: str, lab: Path | str, figure: Figure) -> pd.DataFrame:
+    """Return a figure of all users of a lab, reckoned on the workers of the scheduler at `address`.
+
+    Args:
+        address: of the scheduler.
+        lab: the lab's folder, for a worker whose PORTFOLIO_LAB_DIR names none; its store may be a bucket.
+        figure: one of this module, or any other that the workers can import.
+
+    Raises:
+        BadInputError: dask is missing, nobody answers at the address, or there are no workers.
+    """
+    users = list(open_lab(lab).users().index)
+    return pd.concat(asyncio.run(_everybody(address, str(Path(lab).absolute()), figure, users)))
+
+
+async def _everybody(address: str, lab: str, figure: Figure, users: Sequence[str]) -> list[pd.DataFrame]:
+    async with connected(address) as client:
+        shards = sharded(users, lambda user: user, places_of(client))
+        frames: list[pd.DataFrame] = await client.gather(
+            [client.submit(_of_shard, lab, figure, shard, pure=False) for shard in shards]
+        )
+        return frames
+
+
+def _of_shard(lab: str, figure: Figure, users: Sequence[str]) -> pd.DataFrame:
+    return figure(open_lab(os.environ.get("PORTFOLIO_LAB_DIR", lab)), users)
