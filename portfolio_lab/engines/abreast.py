@@ -12,6 +12,8 @@ from typing import TypeVar, cast
 import numba
 import numpy as np
 
+# The machine code of all this is kept with that of `kernel`, by the date of that file alone: whoever
+# changes this file must save that one too, or the old code runs on.
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 ABREAST = 16
@@ -20,9 +22,10 @@ ABREAST = 16
 # So many days are turned at a time as stay in the first-level cache.
 _DAYS = 128
 # Where each value of the state begins; the sixteen portfolios follow one another in it.
-_WEALTH, _PEAK, _SINCE, _STARTED, _DEEP = 0, 16, 32, 48, 64
-_DEEPEST, _DEPTHS, _SQUARES, _UNDER, _FALLS, _FALL_DEPTHS, _LONGEST = 80, 96, 112, 128, 144, 160, 176
-_WINS, _LOSSES, _MOST_WINS, _MOST_LOSSES, _SIZE = 192, 208, 224, 240, 256
+_PLACES = tuple(place * ABREAST for place in range(17))
+_WEALTH, _PEAK, _SINCE, _STARTED, _DEEP = _PLACES[:5]
+_DEEPEST, _DEPTHS, _SQUARES, _UNDER, _FALLS, _FALL_DEPTHS, _LONGEST = _PLACES[5:12]
+_WINS, _LOSSES, _MOST_WINS, _MOST_LOSSES, _SIZE = _PLACES[12:]
 
 
 def _compiled(function: _Function) -> _Function:
@@ -37,7 +40,9 @@ def room() -> tuple[np.ndarray, np.ndarray]:
 
 
 @_compiled
-def paths(rows: np.ndarray, first: int, turned: np.ndarray, state: np.ndarray, found: np.ndarray) -> None:
+def paths(
+    rows: np.ndarray, first: int, turned: np.ndarray, state: np.ndarray, found: np.ndarray, complete: bool
+) -> None:
     """Enter wealth, drawdowns and streaks of sixteen rows from `first` on into `found`, rows x `sums.FIELDS`."""
     state[:] = 0.0
     state[_WEALTH : _PEAK + ABREAST] = 1.0
@@ -45,9 +50,15 @@ def paths(rows: np.ndarray, first: int, turned: np.ndarray, state: np.ndarray, f
     for start in range(0, rows.shape[1], _DAYS):
         stop = min(start + _DAYS, rows.shape[1])
         _turn(rows, first, start, stop, turned)
-        for day in range(start, stop):
-            _step(turned, (day - start) * ABREAST, float(day), state)
-            _streak(turned, (day - start) * ABREAST, state)
+        # Two calls, so that the compiler leaves out of one what is only for unknown returns.
+        if complete:
+            for day in range(start, stop):
+                _step(turned, (day - start) * ABREAST, float(day), state, True)  # noqa: FBT003 - compiled calls go by place
+                _streak(turned, (day - start) * ABREAST, state, True)  # noqa: FBT003 - compiled calls go by place
+        else:
+            for day in range(start, stop):
+                _step(turned, (day - start) * ABREAST, float(day), state, False)  # noqa: FBT003 - as above
+                _streak(turned, (day - start) * ABREAST, state, False)  # noqa: FBT003 - as above
     for lane in range(ABREAST):
         sums = found[first + lane]
         sums[14] = state[_WEALTH + lane]
@@ -69,10 +80,10 @@ def _turn(rows: np.ndarray, first: int, start: int, stop: int, turned: np.ndarra
 
 
 @_compiled
-def _step(turned: np.ndarray, base: int, day: float, state: np.ndarray) -> None:
+def _step(turned: np.ndarray, base: int, day: float, state: np.ndarray, complete: bool) -> None:
     """One day more of every drawdown; an unknown return moves nothing."""
     for lane in range(ABREAST):
-        known = turned[base + lane] == turned[base + lane]  # noqa: PLR0124 - only NaN differs from itself
+        known = complete | (turned[base + lane] == turned[base + lane])  # noqa: PLR0124 - only NaN differs from itself
         wealth = state[_WEALTH + lane] * (1.0 + (turned[base + lane] if known else 0.0))
         peak, since = state[_PEAK + lane], state[_SINCE + lane]
         peaked = known & (wealth >= peak)
@@ -98,10 +109,10 @@ def _step(turned: np.ndarray, base: int, day: float, state: np.ndarray) -> None:
 
 
 @_compiled
-def _streak(turned: np.ndarray, base: int, state: np.ndarray) -> None:
+def _streak(turned: np.ndarray, base: int, state: np.ndarray, complete: bool) -> None:
     for lane in range(ABREAST):
         value = turned[base + lane]
-        unknown = value != value  # noqa: PLR0124 - only NaN differs from itself
+        unknown = (not complete) & (value != value)  # noqa: PLR0124 - only NaN differs from itself
         wins, losses = state[_WINS + lane], state[_LOSSES + lane]
         wins = wins + 1.0 if value > 0.0 else (wins if unknown else 0.0)
         losses = losses + 1.0 if value < 0.0 else (losses if unknown else 0.0)

@@ -1,4 +1,4 @@
-"""The same sums as `blocks`, compiled: one portfolio after the other, each while it is in the first-level cache.
+"""The same sums as `blocks`, compiled: paths sixteen abreast (`abreast`), all else one portfolio after the other.
 
 Imported only when it is asked for, because numba is optional and takes 0.4 s to import. The machine
 code is kept beside this file (or in the user's cache), so that only the first process compiles.
@@ -52,10 +52,15 @@ def _all_rows(rows: np.ndarray, rate: float, found: np.ndarray) -> None:
     known, at, tails = np.empty(periods), np.empty(periods, dtype=np.int64), np.empty((2, periods + 1))
     turned, state = room()
     in_step = len(rows) // ABREAST * ABREAST
+    strange = np.zeros(ABREAST, dtype=np.int64)
     for row in range(rows.shape[0]):
         if row < in_step and row % ABREAST == 0:
-            paths(rows, row, turned, state, found)
-        count = _known(rows[row], known, at) if _strange(rows[row]) else periods
+            for lane in range(ABREAST):
+                strange[lane] = _strange(rows[row + lane])
+            paths(rows, row, turned, state, found, not strange.any())
+        elif row >= in_step:
+            strange[row % ABREAST] = _strange(rows[row])
+        count = _known(rows[row], known, at) if strange[row % ABREAST] else periods
         values, places = (known[:count], at[:count]) if count < periods else (rows[row], every)
         _one_row(values, places, rate, tails, found[row])
         if row >= in_step:

@@ -56,9 +56,10 @@ def cornish_fisher_shortfall(
 ) -> _Array:
     """Mean of the Edgeworth density below the Cornish-Fisher quantile, never above that; a fraction."""
     bent = _bent(skew, kurtosis, tail)
-    density = np.exp(-0.5 * bent**2) / math.sqrt(2.0 * math.pi)
-    by_skew = skew / 6.0 * bent**3 + skew**2 / 72.0 * (bent**6 - 9.0 * bent**4 + 9.0 * bent**2 + 3.0)
-    by_kurtosis = kurtosis / 24.0 * (bent**4 - 2.0 * bent**2 - 1.0)
+    square = bent * bent  # products: powers of many numbers take fifty times as long
+    density = np.exp(-0.5 * square) / math.sqrt(2.0 * math.pi)
+    by_skew = skew / 6.0 * square * bent + skew * skew / 72.0 * (((square - 9.0) * square + 9.0) * square + 3.0)
+    by_kurtosis = kurtosis / 24.0 * ((square - 2.0) * square - 1.0)
     beyond = -density / tail * (1.0 + by_skew + by_kurtosis)
     return np.asarray(mean + np.minimum(beyond, bent) * spread)
 
