@@ -41,7 +41,12 @@ def room() -> tuple[np.ndarray, np.ndarray]:
 
 @_compiled
 def paths(
-    rows: np.ndarray, first: int, turned: np.ndarray, state: np.ndarray, found: np.ndarray, complete: bool
+    rows: np.ndarray,
+    first: int,
+    turned: np.ndarray,
+    state: np.ndarray,
+    found: np.ndarray,
+    complete: bool,  # noqa: FBT001 - compiled calls go by place
 ) -> None:
     """Enter wealth, drawdowns and streaks of sixteen rows from `first` on into `found`, rows x `sums.FIELDS`."""
     state[:] = 0.0
@@ -53,12 +58,12 @@ def paths(
         # Two calls, so that the compiler leaves out of one what is only for unknown returns.
         if complete:
             for day in range(start, stop):
-                _step(turned, (day - start) * ABREAST, float(day), state, True)  # noqa: FBT003 - compiled calls go by place
-                _streak(turned, (day - start) * ABREAST, state, True)  # noqa: FBT003 - compiled calls go by place
+                _step(turned, (day - start) * ABREAST, float(day), state, True)
+                _streak(turned, (day - start) * ABREAST, state, True)
         else:
             for day in range(start, stop):
-                _step(turned, (day - start) * ABREAST, float(day), state, False)  # noqa: FBT003 - as above
-                _streak(turned, (day - start) * ABREAST, state, False)  # noqa: FBT003 - as above
+                _step(turned, (day - start) * ABREAST, float(day), state, False)
+                _streak(turned, (day - start) * ABREAST, state, False)
     for lane in range(ABREAST):
         sums = found[first + lane]
         sums[14] = state[_WEALTH + lane]
@@ -80,10 +85,10 @@ def _turn(rows: np.ndarray, first: int, start: int, stop: int, turned: np.ndarra
 
 
 @_compiled
-def _step(turned: np.ndarray, base: int, day: float, state: np.ndarray, complete: bool) -> None:
+def _step(turned: np.ndarray, base: int, day: float, state: np.ndarray, complete: bool) -> None:  # noqa: FBT001 - compiled calls go by place
     """One day more of every drawdown; an unknown return moves nothing."""
     for lane in range(ABREAST):
-        known = complete | (turned[base + lane] == turned[base + lane])  # noqa: PLR0124 - only NaN differs from itself
+        known = complete | (turned[base + lane] == turned[base + lane])
         wealth = state[_WEALTH + lane] * (1.0 + (turned[base + lane] if known else 0.0))
         peak, since = state[_PEAK + lane], state[_SINCE + lane]
         peaked = known & (wealth >= peak)
@@ -109,7 +114,7 @@ def _step(turned: np.ndarray, base: int, day: float, state: np.ndarray, complete
 
 
 @_compiled
-def _streak(turned: np.ndarray, base: int, state: np.ndarray, complete: bool) -> None:
+def _streak(turned: np.ndarray, base: int, state: np.ndarray, complete: bool) -> None:  # noqa: FBT001 - compiled calls go by place
     for lane in range(ABREAST):
         value = turned[base + lane]
         unknown = (not complete) & (value != value)  # noqa: PLR0124 - only NaN differs from itself

@@ -248,7 +248,7 @@ def _least(work: np.ndarray, count: int) -> float:
         third, fourth = min(third, work[day + 2]), min(fourth, work[day + 3])
     for day in range(count - count % 4, count):
         first = min(first, work[day])
-    return min(min(first, second), min(third, fourth))
+    return min(min(first, second), min(third, fourth))  # noqa: PLW3301 - two that do not wait for one another
 
 
 @_compiled
