@@ -248,7 +248,7 @@ def _least(work: np.ndarray, count: int) -> float:
         third, fourth = min(third, work[day + 2]), min(fourth, work[day + 3])
     for day in range(count - count % 4, count):
         first = min(first, work[day])
-    return min(min(first, second), min(third, fourth))  # noqa: PLW3301 - two that do not wait for one another
+    return float(min(min(first, second), min(third, fourth)))  # noqa: PLW3301 - two that do not wait for one another
 
 
 @_compiled
@@ -297,7 +297,7 @@ def _greatest(work: np.ndarray, count: int) -> float:
     greatest = work[0]
     for day in range(count):
         greatest = max(greatest, work[day])
-    return greatest
+    return float(greatest)
 
 
 @_compiled
