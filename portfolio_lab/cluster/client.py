@@ -59,7 +59,7 @@ async def connected(address: str) -> AsyncIterator[Any]:
         )
         raise BadInputError(msg) from None
     try:
-        if not places_of(client):
+        if not await places_of(client):
             msg = "the Dask scheduler has no workers: start `dask worker` with its address on each machine"
             raise BadInputError(msg)
         yield client
@@ -67,9 +67,11 @@ async def connected(address: str) -> AsyncIterator[Any]:
         await client.close()
 
 
-def places_of(client: Any) -> int:  # noqa: ANN401  distributed has no types
+async def places_of(client: Any) -> int:  # noqa: ANN401  distributed has no types
     """Return how many tasks the workers can run at once."""
-    return sum(worker["nthreads"] for worker in client.scheduler_info(n_workers=-1)["workers"].values())
+    # Asked, not what the client happens to know: workers come and go.
+    told = await client.scheduler.identity(n_workers=-1)
+    return sum(worker["nthreads"] for worker in told["workers"].values())
 
 
 def _distributed() -> ModuleType:
@@ -102,8 +104,8 @@ class _Workers:
     async def _accounts(self, asks: Sequence[Ask], *, until: datetime, deadline: float) -> list[AccountReading]:
         # The vault is opened where the account is read: no key is in a task, a graph or a worker's state.
         bare = [replace(ask, credentials=None) for ask in asks]
-        shards = sharded(bare, lambda ask: ask.account.user, places_of(self._client))
         ends_at = time.time() + (1.0 - SHARE_FOR_THE_WAY) * deadline
+        shards = sharded(bare, lambda ask: ask.account.user, await places_of(self._client))
         cycle = secrets.token_hex(4)
         futures = [
             self._client.submit(

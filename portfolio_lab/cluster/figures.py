@@ -50,7 +50,7 @@ def everybody_on_workers(address: str, lab: Path | str, figure: Figure) -> pd.Da
 
 async def _everybody(address: str, lab: str, figure: Figure, users: Sequence[str]) -> list[pd.DataFrame]:
     async with connected(address) as client:
-        shards = sharded(users, lambda user: user, places_of(client))
+        shards = sharded(users, lambda user: user, await places_of(client))
         frames: list[pd.DataFrame] = await client.gather(
             [client.submit(_of_shard, lab, figure, shard, pure=False) for shard in shards]
         )
