@@ -7,6 +7,7 @@ nothing from anywhere: no icon, no link, no script.
 
 from __future__ import annotations
 
+import contextlib
 import html
 import logging
 import math
@@ -15,6 +16,7 @@ import re
 import secrets
 import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,7 +139,7 @@ def _drawn(sheet: _Sheet) -> str:
     mpl.use("Agg")
     # The fonts that quantstats asks for first are seldom there; it says so for every letter.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder, _drawn_once():
         warnings.simplefilter("ignore")  # about its own use of newer libraries; nothing a reader can mend
         import quantstats  # noqa: PLC0415 - two seconds, the same
 
@@ -153,6 +155,23 @@ def _drawn(sheet: _Sheet) -> str:
         )
         mpl.pyplot.close("all")
         return drawn.read_text(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _drawn_once() -> Iterator[None]:
+    """Let each figure be drawn when it is saved, and not before: nobody looks at it earlier."""
+    from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415 - half a second that only a report should pay
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - the same
+
+    kinds = [kind for kind in (FigureCanvasBase, FigureCanvasAgg) if "draw_idle" in vars(kind)]
+    kept = {kind: kind.draw_idle for kind in kinds}
+    for kind in kinds:
+        kind.draw_idle = lambda *_, **__: None  # type: ignore[method-assign]  # put back below
+    try:
+        yield
+    finally:
+        for kind, draw in kept.items():
+            kind.draw_idle = draw  # type: ignore[method-assign]  # what was taken away above
 
 
 def _offline(page: str, sheet: _Sheet) -> str:
