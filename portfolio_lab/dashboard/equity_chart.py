@@ -109,9 +109,10 @@ class EquityChart:
         low, high = bounds(values)
         self._money.min, self._money.max = low, high
         ticks = round_ticks(low, high, about=6)
-        with self._axes[0].hold_sync():  # values that arrive before their labels are drawn without them
-            self._axes[0].tick_labels = {_tick_key(tick): short_money(tick, drawn.currency) for tick in ticks}
-            self._axes[0].tick_values = np.array(ticks)
+        # Labels first, in a message of their own: bqplot draws new values a frame later with the labels of this moment,
+        # and one message for both holds them in any order.
+        self._axes[0].tick_labels = {_tick_key(tick): short_money(tick, drawn.currency) for tick in ticks}
+        self._axes[0].tick_values = np.array(ticks)
         depth = float(np.nanmin([*drawn.curve["drawdown"].to_numpy(dtype=float), -0.01])) * 1.08
         self._below.min = depth
         self._axes[1].tick_values = np.array(round_ticks(depth, 0.0, about=3))

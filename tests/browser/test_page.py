@@ -83,6 +83,10 @@ def test_a_range_changes_the_line(desktop: Opened) -> None:
     desktop.page.wait_for_function(
         "() => document.querySelector('.pl-read-out').innerText.includes('15 Nov 2026')", timeout=20_000
     )
+    desktop.page.wait_for_timeout(500)
+    labels = desktop.page.locator(".pl-charts > .bqplot >> nth=0 >> g.axis .tick text").all_text_contents()
+    assert labels
+    assert all(label.startswith("$") for label in labels if "Nov" not in label), labels
 
 
 def test_another_user_is_shown_with_the_banner(desktop: Opened) -> None:

@@ -105,6 +105,15 @@ def test_a_range_draws_less_of_the_curve() -> None:
     assert dashboard.equity.line.x[0] >= np.datetime64((sample.SLOT - timedelta(days=7)).tz_localize(None))
 
 
+def test_labels_of_the_money_axis_are_sent_before_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    dashboard = drawn(sample.SampleLab())
+    axis = dashboard.equity._axes[0]
+    sent: list[str] = []
+    monkeypatch.setattr(axis, "send_state", lambda key: sent.append(key))
+    dashboard.equity.ranges.value = "1W"
+    assert sent == ["tick_labels", "tick_values"]
+
+
 def test_a_dimension_is_asked_of_the_lab() -> None:
     lab = sample.SampleLab()
     dashboard = drawn(lab)
