@@ -109,7 +109,7 @@ def test_labels_of_the_money_axis_are_sent_before_its_values(monkeypatch: pytest
     dashboard = drawn(sample.SampleLab())
     axis = dashboard.equity._axes[0]
     sent: list[str] = []
-    monkeypatch.setattr(axis, "send_state", lambda key: sent.append(key))
+    monkeypatch.setattr(axis, "send_state", lambda *, key: sent.append(key))
     dashboard.equity.ranges.value = "1W"
     assert sent == ["tick_labels", "tick_values"]
 
