@@ -136,6 +136,33 @@ async def test_without_room_entry_stays_and_mark_and_pnl_are_of_now(desk: Desk) 
     assert reading.received_at == desk.now
 
 
+async def test_a_first_reading_without_room_has_an_entry_that_is_worked_back_and_no_liquidation_price(
+    desk: Desk,
+) -> None:
+    desk.wire.answers[RISK][0]["liquidationPrice"] = "70000"
+    await desk.leave(5)
+    desk.lines[0] |= {"notional": "-31000", "unrealizedProfit": "-1000"}  # 0.5 short at 62,000
+    desk.assets[0] |= {"unrealizedProfit": "-1000", "marginBalance": "0"}
+    reading = await desk.reader.fetch_wallet(Wallet.USD_M)
+    (one,) = reading.positions
+    assert (one.quantity, one.entry_price, one.mark_price, one.unrealised_pnl) == (D("-0.5"), 60_000, 62_000, -1_000)
+    assert (one.liquidation_price, one.underlying, one.settle_asset, desk.asked()) == (None, "BTC", "USDT", 0)
+    assert [mark.endpoint for mark in reading.answers] == [ACCOUNT]
+    desk.now += timedelta(minutes=1)
+    desk.wire.answers[RISK][0] |= {"markPrice": "62000", "unRealizedProfit": "-1000"}
+    (one,) = await desk.positions()
+    assert (one.liquidation_price, desk.asked()) == (70_000, 1)
+
+
+async def test_a_first_reading_whose_answer_tells_too_little_is_waited_for(desk: Desk) -> None:
+    await desk.leave(5)
+    desk.lines[0]["notional"] = ""
+    began = desk.now
+    (one,) = await desk.positions()
+    assert (one.entry_price, desk.asked()) == (60_000, 1)
+    assert desk.now > began
+
+
 async def test_a_position_that_has_changed_is_waited_for(desk: Desk) -> None:
     await desk.positions()
     for change in ({"updateTime": 8}, {"positionAmt": "-0.6", "notional": "-36600"}, {"positionSide": "SHORT"}):

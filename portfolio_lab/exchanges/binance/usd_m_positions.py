@@ -4,6 +4,9 @@ The account answer has each open position with its size, notional and PnL of now
 liquidation price stand in a second answer only, which costs as much again. It is asked for where
 there is a position that is new, has changed or was not told in full for long; in between, it is
 asked for as long as nobody else wants the weight, and else the earlier prices stay, with their age.
+When many accounts are read for the first time there is no room for all second answers within a
+minute; a position is then told as the account answer has it: its entry price is worked back from
+its PnL, and its liquidation price is unknown until there is room.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ YOUNG = timedelta(minutes=4)
 
 OLDEST = timedelta(minutes=10)
 """Details that are older are not carried."""
+
+PATIENCE = 5.0
+"""Seconds that a first telling in full may stand in line."""
 
 ROUNDED = Decimal("0.00001")
 """Share of a position's value by which its PnL may lie from that of its size and carried entry price."""
@@ -63,6 +69,14 @@ async def fetch_positions(
                 return await _told_in_full(client, instruments, account, known, priority)
         except PostponedError:
             return carried, None
+    if known.at is None:
+        try:
+            with hurried(first=PATIENCE, rest=0.0):
+                return await _told_in_full(client, instruments, account, known, Priority.ORDERS)
+        except PostponedError:
+            summarised = await _summarised(instruments, account)
+            if summarised is not None:
+                return summarised, None
     return await _told_in_full(client, instruments, account, known, Priority.CORE)
 
 
@@ -78,6 +92,26 @@ async def _told_in_full(
     positions = await contracts.linear_positions(rows, instruments)
     known.lines, known.positions, known.at = _lines(account), tuple(positions), mark.received_at
     return positions, mark
+
+
+async def _summarised(instruments: Instruments, account: shapes.FuturesAccount) -> Sequence[Position] | None:
+    """The positions as the account answer alone has them; None where it does not tell enough of one."""
+    sizes = [(line, payloads.amount(line.positionAmt, "positions.positionAmt")) for line in account.positions]
+    rows = [_row(line, size) for line, size in sizes if size]
+    told = [row for row in rows if row is not None]
+    return await contracts.linear_positions(told, instruments) if len(told) == len(rows) > 0 else None
+
+
+def _row(line: shapes.PositionLine, size: Decimal) -> shapes.UsdMPosition | None:
+    notional = payloads.amount_or_none(line.notional, "positions.notional")
+    if not notional:
+        return None
+    mark = payloads.quotient(abs(notional), abs(size))
+    entry = mark - payloads.quotient(payloads.amount(line.unrealizedProfit, "positions.unrealizedProfit"), size)
+    return shapes.UsdMPosition(
+        symbol=line.symbol, positionSide=line.positionSide, positionAmt=line.positionAmt, entryPrice=f"{entry:f}",
+        markPrice=f"{mark:f}", unRealizedProfit=line.unrealizedProfit, liquidationPrice="0",
+    )  # fmt: skip
 
 
 def shows_positions(account: shapes.FuturesAccount) -> bool:
