@@ -256,11 +256,11 @@ class VenueClient:
             asked_at = time.monotonic()
             try:
                 await self._answered(check, {})
-            except (RateLimitedError, UnreachableError, DeadlineError):
-                return False
-            except VenueError:
+            except CredentialsError:
                 self.breaker.trip(refusal)
                 return False
+            except VenueError:
+                return False  # an answer about something else tells nothing of the key
             self._key_was_good = asked_at
             return True
 

@@ -162,9 +162,20 @@ async def test_a_revoked_key_is_refused_everywhere(wire: Any, clocked: tuple[Hub
     assert len(wire.asked) == 2
 
 
-async def test_a_check_that_finds_no_venue_condemns_no_key(wire: Any, clocked: tuple[Hub, Hands]) -> None:
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, b""),
+        (200, b"<html><body>Maintenance</body></html>"),
+        (400, b'{"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}'),
+        (400, b'{"code": -9999, "msg": "unheard of"}'),
+    ],
+)
+async def test_a_check_that_does_not_speak_of_the_key_condemns_none(
+    wire: Any, clocked: tuple[Hub, Hands], status: int, body: bytes
+) -> None:
     hub, _ = clocked
-    wire.say(RIGHTS, 500)
+    wire.say(RIGHTS, status, body)
     wire.say(USD_M, 401, REFUSED)
     assert await read(hub, wire, Wallet.USD_M) == "CredentialsError"
     assert await read(hub, wire, Wallet.FUNDING) == "ok"
