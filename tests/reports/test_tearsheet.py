@@ -14,6 +14,8 @@ from portfolio_lab.errors import BadInputError
 from portfolio_lab.reports import tearsheet
 from portfolio_lab.reports.tearsheet import write_tearsheet
 
+NEXT_TO_NOTHING = "<head><hr><h3>Key Performance Metrics</h3></table>"
+
 
 class Shelf:
     """Stands in for a lab: returns of one user and prices of one asset."""
@@ -24,6 +26,9 @@ class Shelf:
 
     def returns(self, user: str) -> pd.Series:
         return self._returns
+
+    def pnl(self, user: str) -> pd.DataFrame:
+        return pd.DataFrame({"estimated": False}, self._returns.index)
 
     def benchmark(self, asset: str = "BTC") -> pd.Series:
         return self._prices
@@ -113,7 +118,7 @@ def test_without_a_benchmark_it_says_so(tmp_path: Path) -> None:
 
 def test_days_without_a_benchmark_price_stay_in_our_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[pd.Series] = []
-    monkeypatch.setattr(tearsheet, "_drawn", lambda sheet: drawn.append(sheet.returns) or "<head><hr>")
+    monkeypatch.setattr(tearsheet, "quantstats_page", lambda sheet: drawn.append(sheet.returns) or NEXT_TO_NOTHING)
     page = write(Shelf(noise(40), prices(40).iloc[11:]), tmp_path / "alice.html")
     assert len(drawn[0]) == 29
     assert "Not in the charts, for want of a price of BTC: 11." in page
@@ -134,7 +139,7 @@ def test_two_days_are_enough_and_the_file_is_replaced(tmp_path: Path) -> None:
 
 def test_draws_what_a_real_lab_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[pd.Series] = []
-    monkeypatch.setattr(tearsheet, "_drawn", lambda sheet: drawn.append(sheet.returns) or "<head><hr>")
+    monkeypatch.setattr(tearsheet, "quantstats_page", lambda sheet: drawn.append(sheet.returns) or NEXT_TO_NOTHING)
     late = noise(4)
     late.index = late.index.tz_convert("Asia/Tokyo")
     write(Shelf(late.iloc[[3, 1, 0, 2]]), tmp_path / "a.html", benchmark=None)
@@ -155,9 +160,11 @@ def test_draws_what_a_real_lab_gives(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ([0.0, 0.0, 0.0], "every return of user alice is 0"),
         (
             [0.0, 0.1, 1.2, 0.05],
-            r"returned \+120% on 2026-01-03; quantstats takes .* for prices",
+            r"returned \+120% on 2026-01-03; quantstats takes .* for prices.*--kind native",
         ),
         ([-0.1, 0.0, 1.0], "for prices"),
+        ([-0.1, 0.0, -1.0], r"returned -100% on 2026-01-03;.*--kind native"),
+        ([0.1, np.inf, 0.1], "on 2026-01-02 is infinite"),
     ],
 )
 def test_refuses_what_would_be_drawn_wrong(tmp_path: Path, values: list[float], message: str) -> None:
@@ -187,7 +194,7 @@ def test_failed_drawing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     def fail(sheet: object) -> str:
         raise MemoryError
 
-    monkeypatch.setattr(tearsheet, "_drawn", fail)
+    monkeypatch.setattr(tearsheet, "quantstats_page", fail)
     with pytest.raises(MemoryError):
         write(Shelf(noise(3)), output)
     assert output.read_text() == "old"
