@@ -204,14 +204,14 @@ def _passed(book: _Book, event: _Event) -> Iterator[_Trip]:
         closing = units
     if closing:
         yield from _closed(book, event, closing, event.fee * closing / units)
-    if rest := units - closing:
+    rest = units - closing
+    if rest and _closes_unseen(book, event, side, turned=closing > 0):
+        book.unknown += 1
+    elif rest:
         _opened(book, event, side, rest, event.fee * rest / units)
 
 
 def _opened(book: _Book, event: _Event, side: float, units: float, fee: float) -> None:
-    if _closes_unseen(book, event, side):
-        book.unknown += 1
-        return
     if book.trip is None:
         book.trip, book.side = _Trip(event.book, event.kind, side, event.at), side
     trip, level = book.trip, _level(event)
@@ -229,11 +229,12 @@ def _opened(book: _Book, event: _Event, side: float, units: float, fee: float) -
     _count(trip, event, units, fee)
 
 
-def _closes_unseen(book: _Book, event: _Event, side: float) -> bool:
+def _closes_unseen(book: _Book, event: _Event, side: float, *, turned: bool) -> bool:
     """Return whether the fill closed what was opened before the first event that we know."""
     if event.kind == "spot":
         return side < 0  # cash markets cannot sell what they do not hold
-    return book.trip is None and not math.isnan(event.realised) and event.realised != 0.0
+    # What a turning fill realised is of the trip that it has just closed.
+    return not turned and book.trip is None and not math.isnan(event.realised) and event.realised != 0.0
 
 
 def _closed(book: _Book, event: _Event, units: float, fee: float) -> Iterator[_Trip]:

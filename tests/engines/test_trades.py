@@ -65,6 +65,12 @@ def test_a_flip_is_split_with_its_fee() -> None:
     assert short["opened_at"] == long["closed_at"]
 
 
+def test_a_flip_opens_the_other_side_though_the_venue_says_what_it_realised() -> None:
+    trades = round_trips(events((1, 100), (-2, 110), (1, 105), realised=[0.0, 10.0, 5.0]))
+    assert trades.closed[["side", "pnl"]].to_numpy().tolist() == [["long", 10.0], ["short", 5.0]]
+    assert (len(trades.open), trades.unknown) == (0, 0)
+
+
 def test_average_cost_and_fifo_differ_in_open_trips_and_agree_in_closed_ones() -> None:
     fills = events((1, 100), (1, 200), (-1, 150))
     assert round_trips(fills).open["price_pnl"].tolist() == [0.0]
