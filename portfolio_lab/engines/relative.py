@@ -156,6 +156,10 @@ def paired(
     beside = other.returns[0]
     if (rows.dates is None) != (other.dates is None):
         raise ReturnsError("only one of returns and benchmark has dates: give both of them dates, or neither")
+    if rows.zone != other.zone:
+        raise ReturnsError(
+            f"the returns are of days of {rows.zone}, the benchmark's of {other.zone}: give both for days of one zone"
+        )
     if rows.dates is not None and other.dates is not None:
         beside = pd.Series(beside, other.dates).reindex(rows.dates).to_numpy()
     elif len(beside) != rows.returns.shape[1]:

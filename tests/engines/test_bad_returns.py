@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from portfolio_lab.engines.performance import metrics
+from portfolio_lab.engines.relative import relative
 from portfolio_lab.errors import ReturnsError
 
 DATES = pd.date_range("2026-01-01", periods=120)
@@ -57,6 +58,43 @@ def test_unsorted_and_with_a_zone_and_without() -> None:
     pd.testing.assert_series_equal(metrics(GOOD.tz_localize("UTC")), metrics(GOOD))
     tokyo = GOOD.tz_localize("UTC").tz_convert("Asia/Tokyo")
     pd.testing.assert_series_equal(metrics(tokyo), metrics(GOOD))
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_midnights_of_a_zone_are_its_days_over_a_change_of_clocks(zone: str) -> None:
+    with_a_gap = GOOD.drop(DATES[60:75])  # clocks of New York change on 2026-03-08, inside the days that stay
+    pd.testing.assert_series_equal(metrics(with_a_gap.tz_localize(zone)), metrics(with_a_gap))
+    weeks = GOOD.resample("W-MON").sum()
+    pd.testing.assert_series_equal(metrics(weeks.tz_localize(zone), 52), metrics(weeks, 52))
+    with pytest.raises(ReturnsError, match=f"days of {zone}, the benchmark's of UTC.*one zone"):
+        relative(GOOD.tz_localize(zone), GOOD)
+
+
+def test_periods_and_dates_of_python_are_dates() -> None:
+    by_date = pd.Series(GOOD.to_numpy(), [day.date() for day in DATES]).drop(DATES[50].date())
+    expected = metrics(GOOD.drop(DATES[50]))
+    pd.testing.assert_series_equal(metrics(by_date.sample(frac=1.0, random_state=1)), expected)
+    pd.testing.assert_series_equal(metrics(GOOD.drop(DATES[50]).to_period("D")), expected)
+
+
+def test_a_masked_return_is_unknown() -> None:
+    masked = np.ma.masked_invalid(np.where(GOOD > 0.03, np.nan, GOOD))
+    masked.data[masked.mask] = 9.0
+    assert metrics(masked)["days"].iloc[0] == (GOOD <= 0.03).sum()
+
+
+@pytest.mark.parametrize("returns", [GOOD.tolist(), {"a": [0.1]}, None, 0.1, "BTC"])
+def test_what_is_neither_pandas_nor_numpy_is_refused(returns: object) -> None:
+    with pytest.raises(ReturnsError, match=f"came as {type(returns).__name__}: give a pandas Series"):
+        metrics(returns)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("returns", [GOOD > 0, GOOD.astype(complex), pd.Series(DATES), pd.Series(DATES - DATES[0])])
+def test_what_only_looks_like_numbers_is_refused(returns: pd.Series) -> None:
+    with pytest.raises(ReturnsError, match="no number"):
+        metrics(returns)
+    with pytest.raises(ReturnsError, match="no number"):
+        metrics(returns.to_numpy())
 
 
 def test_nullable_and_whole_numbers_are_numbers() -> None:
