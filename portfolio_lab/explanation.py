@@ -19,9 +19,9 @@ Rule = Callable[[Sequence[float]], float]
 
 
 def linked(returns: Sequence[float]) -> float:
-    """Return product of (1 + return), less one; unknown returns are left out, NaN when all are unknown."""
+    """Return product of (1 + return), less one; unknown returns are left out, NaN when all are or one is below -1."""
     known = [1.0 + part for part in returns if not math.isnan(part)]
-    return math.prod(known) - 1.0 if known else math.nan
+    return math.prod(known) - 1.0 if known and min(known) >= 0 else math.nan
 
 
 @dataclass(frozen=True, slots=True)

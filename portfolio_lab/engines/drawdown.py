@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from portfolio_lab.engines.series import DAYS_A_YEAR, check_finite, rows_of
+from portfolio_lab.engines.series import DAYS_A_YEAR, check_finite, rows_of, without_index
 from portfolio_lab.errors import ReturnsError
 
 COLUMNS = ("start", "valley", "recovery", "length", "to_valley", "depth", "is_open")
@@ -23,18 +23,21 @@ def drawdown(returns: pd.Series) -> pd.Series:
     deposit or a withdrawal is no part of a return and so moves nothing here.
 
     Args:
-        returns: net of cash flows, one a period, oldest first; NaN where unknown.
+        returns: net of cash flows, one a period; NaN where unknown. Dated ones may come in any order.
 
     Returns:
-        Same index. NaN where the return is unknown; the days after go on from the last known level.
+        Same index. NaN where the return is unknown; the days after go on from the last known level. NaN from
+        a return below -100 % on, or an infinite one: the index then has no meaning.
 
     >>> drawdown(pd.Series([0.1, -0.5, 0.2])).round(6).tolist()
     [0.0, -0.5, -0.4]
     """
-    known = returns.astype("float64")
-    index = (1.0 + known).cumprod()
-    peak = index.cummax().clip(lower=1.0)
-    return (index / peak - 1.0).rename("drawdown")
+    by_time = np.argsort(returns.index, kind="stable") if isinstance(returns.index, pd.DatetimeIndex) else slice(None)
+    known = returns.astype("float64").iloc[by_time]
+    index = (1.0 + known).cumprod().mask(without_index(known))
+    found = pd.Series(np.nan, returns.index, name="drawdown")
+    found.iloc[by_time] = index / index.cummax().clip(lower=1.0) - 1.0
+    return found
 
 
 def drawdowns(returns: pd.Series) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from portfolio_lab.engines.series import without_index
 from portfolio_lab.errors import BadInputError
 
 LARGE_FLOW = 0.10
@@ -179,19 +180,25 @@ def daily_returns(days: pd.DataFrame) -> pd.Series:
 def twr(returns: pd.Series) -> float:
     """Time-weighted return: product of (1 + return), less one; a fraction.
 
-    Unknown returns (NaN) are left out, so the figure is of the known days; NaN when there are none.
+    Unknown returns (NaN) are left out, so the figure is of the known days; NaN when there are none, and when one
+    is below -100 % or infinite: what is linked to that has no meaning.
 
     >>> round(twr(pd.Series([0.1, 0.0, -0.2])), 6)
     -0.12
     """
     known = returns.to_numpy(dtype="float64")
     known = known[~np.isnan(known)]
-    return float(np.prod(1.0 + known) - 1.0) if len(known) else math.nan
+    if not len(known) or not ((known >= -1.0) & np.isfinite(known)).all():
+        return math.nan
+    return float(np.prod(1.0 + known) - 1.0)
 
 
 def twr_index(returns: pd.Series) -> pd.Series:
-    """What 1 has become by the end of each period. NaN where the return is unknown; it then goes on."""
-    return (1.0 + returns.astype("float64")).cumprod().rename("twr_index")
+    """What 1 has become by the end of each period. NaN where the return is unknown; it then goes on.
+
+    NaN from a return below -100 % on, or an infinite one: the index then has no meaning.
+    """
+    return (1.0 + returns.astype("float64")).cumprod().mask(without_index(returns)).rename("twr_index")
 
 
 def period_rows(days: pd.DataFrame, period: str) -> pd.DataFrame:
@@ -237,7 +244,8 @@ def last_days(gaps: pd.DataFrame, days: int) -> tuple[float, float]:
         return math.nan, math.nan
     inside = gaps.iloc[first:]
     pnl = float(inside["closing"].iloc[-1] - inside["opening"].iloc[0] - inside["cash_flow"].sum(skipna=False))
-    return pnl, float(np.prod(1.0 + inside["gap_return"].to_numpy()) - 1.0)
+    is_known = bool(inside["gap_return"].notna().all())
+    return pnl, twr(inside["gap_return"]) if is_known else math.nan
 
 
 # ---------------------------------------------------------------- gaps

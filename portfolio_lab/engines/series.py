@@ -125,3 +125,9 @@ def check_finite(*values: np.ndarray) -> None:
     """
     if any(np.isinf(part).any() for part in values):
         raise ReturnsError("a return is infinite: a period that opens with nothing has no return, give NaN")
+
+
+def without_index(returns: pd.Series) -> np.ndarray:
+    """Tell of each return whether the index has no meaning any more: one so far is below -100 %, or infinite."""
+    values = returns.to_numpy(dtype="float64")
+    return np.asarray(np.logical_or.accumulate((values < -1.0) | np.isinf(values)))

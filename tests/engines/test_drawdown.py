@@ -31,6 +31,19 @@ def test_unknown_day_is_unknown_and_the_next_goes_on() -> None:
     assert found[3] == pytest.approx(0.9 * 1.05 - 1)
 
 
+@pytest.mark.parametrize("value", [-1.5, math.inf, -math.inf])
+def test_the_index_ends_where_it_has_no_meaning(value: float) -> None:
+    found = drawdown(pd.Series([0.1, -0.5, value, 0.2]))
+    assert found.iloc[:2].tolist() == pytest.approx([0.0, -0.5])
+    assert found.iloc[2:].isna().all()
+
+
+def test_dated_returns_may_come_in_any_order() -> None:
+    ordered = pd.Series([0.1, -0.5, 0.2, math.nan, 0.1], pd.date_range("2026-01-01", periods=5))
+    shuffled = ordered.iloc[[3, 0, 4, 2, 1]]
+    pd.testing.assert_series_equal(drawdown(shuffled), drawdown(ordered).iloc[[3, 0, 4, 2, 1]], check_freq=False)
+
+
 def test_nothing() -> None:
     assert drawdown(pd.Series([], dtype="float64")).empty
 

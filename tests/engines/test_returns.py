@@ -376,3 +376,11 @@ def test_years_are_gathered_from_days() -> None:
     assert years["pnl"].tolist() == [10.0, 11.0]
     assert years.index.year.tolist() == [2025, 2026]
     assert years["period_return"].tolist() == pytest.approx([0.1, 0.1])
+
+
+@pytest.mark.parametrize("value", [-1.5, math.inf, -math.inf])
+def test_nothing_is_linked_through_zero(value: float) -> None:
+    # Two losses of 150 % would make a "gain" of 50 % of what was lost.
+    returns = pd.Series([0.1, value, value, 0.2])
+    assert math.isnan(twr(returns))
+    assert twr_index(returns).notna().tolist() == [True, False, False, False]
