@@ -46,6 +46,7 @@ MINIMUM_TRADES = 20
 BREAK_EVEN = 1e-9
 """Share of the turnover below which a PnL is rounding."""
 
+_ROUNDING = 1e-12
 _Z95 = 1.959963984540054
 _SMALL_SAMPLE = ("win_rate", "win_rate_low", "win_rate_high", "profit_factor", "expectancy", "payoff", "sqn", "kelly")
 _TIMES = ("weekday", "hour")
@@ -143,7 +144,8 @@ def _keys(trips: pd.DataFrame, by: str) -> pd.Series:
 def _figures(trips: pd.DataFrame, minimum: int) -> dict[str, float]:
     known = trips[trips["pnl"].notna()]
     pnl = known["pnl"].to_numpy(dtype="float64")
-    rounding = BREAK_EVEN * known["turnover"].to_numpy(dtype="float64")
+    # Where the turnover is unknown, only a PnL of exactly nothing is break-even.
+    rounding = BREAK_EVEN * known["turnover"].fillna(0.0).to_numpy(dtype="float64")
     won, lost = pnl[pnl > rounding], pnl[pnl < -rounding]
     held = (known["closed_at"] - known["opened_at"]).dt.total_seconds().to_numpy(dtype="float64") / 3600
     low, high = wilson_interval(len(won), len(pnl))
@@ -186,5 +188,6 @@ def _mean(values: np.ndarray) -> float:
 def _quality(pnl: np.ndarray) -> float:
     if len(pnl) < 2:  # noqa: PLR2004 - a sample needs two for a deviation
         return math.nan
-    deviation = float(np.std(pnl, ddof=1))
-    return math.sqrt(len(pnl)) * _mean(pnl) / deviation if deviation > 0 else math.nan
+    deviation, mean = float(np.std(pnl, ddof=1)), _mean(pnl)
+    # Equal trades leave a deviation that is nothing but rounding.
+    return math.sqrt(len(pnl)) * mean / deviation if deviation > _ROUNDING * abs(mean) else math.nan

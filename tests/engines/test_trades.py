@@ -226,6 +226,19 @@ def test_nothing_is_said_where_nothing_is_known() -> None:
     assert (unknown["trades"], unknown["unknown"]) == (2, 1)
 
 
+def test_trades_that_are_all_equal_have_no_quality_number() -> None:
+    trips = round_trips(events(*[(1, 100), (-1, 100.1)] * 25)).closed
+    assert (trips["pnl"] == trips["pnl"].iloc[0]).all()
+    assert math.isnan(trade_statistics(trips)["sqn"])
+
+
+def test_an_unknown_turnover_hides_no_win() -> None:
+    trips = round_trips(events((1, 100), (-1, 110), value_of_quote=[math.nan, 1.0])).closed
+    figures = trade_statistics(trips)
+    assert figures[["trades", "wins", "break_even", "net_pnl"]].tolist() == [1, 1, 0, 10.0]
+    assert math.isnan(figures["turnover"])
+
+
 def test_statistics_by_a_column() -> None:
     by_side = trade_statistics(trips(1, -2, 3).assign(side=["long", "short", "long"]), by="side", minimum=1)
     assert by_side.loc["long", "net_pnl"] == 4.0
