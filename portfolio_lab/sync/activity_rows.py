@@ -157,7 +157,8 @@ def _keep_what_is_new(
         if old is not None and same_facts(old, record):
             continue
         found.tables.setdefault(table.name, []).append(record)
-        if old is not None or late:
+        # An estimate is ours: one that is made later, or anew, changes nothing that a venue told.
+        if (old is not None or late) and table is not ESTIMATED_EQUITY:
             found.restatements.append(restatement(table, record, old, known_at=known_at))
 
 

@@ -18,6 +18,7 @@ from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.activity import ActivityRow, ActivityStep, CashFlow, EquityEstimate, Fill, Income, Transfer
 
 NOON = MIDNIGHT + timedelta(hours=12)
+DAY = timedelta(days=1)
 
 
 def fill(number: int, at: datetime = NOON) -> Fill:
@@ -128,6 +129,20 @@ async def test_a_row_that_comes_late_is_a_restatement(book: Cycles) -> None:
     (told,) = book.rows("restatements")
     assert (told["table"], told["row_id"], told["reason"], told["detail"]) == ("income", "funding/i2", "late", "")
     assert told["at"] == NOON - timedelta(minutes=5)
+
+
+async def test_an_estimate_made_later_or_anew_restates_nothing(book: Cycles) -> None:
+    tell(book.venue, bills=[EquityEstimate(MIDNIGHT - 2 * DAY, Wallet.TRADING, "BTC", Decimal(1), "okx bills")])
+    await book.at(NOON + MINUTE)
+    book.venue.streams["alice"]["bills"] += [
+        EquityEstimate(MIDNIGHT - DAY, Wallet.TRADING, "BTC", Decimal(2), "okx bills"),
+        EquityEstimate(MIDNIGHT - 2 * DAY, Wallet.TRADING, "BTC", Decimal(3), "okx bills"),
+    ]
+    await book.next(11)
+    quantities = sorted(row["quantity"] for row in book.rows("estimated_equity"))
+    assert Decimal(2) in quantities
+    assert Decimal(3) in quantities
+    assert book.rows("restatements") == []
 
 
 async def test_a_row_that_changed_says_what_it_was(book: Cycles) -> None:
