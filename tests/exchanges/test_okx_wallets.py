@@ -172,6 +172,18 @@ async def test_a_worthless_option_is_still_a_position(reader_of: Open, wire: Any
     assert (position.mark_price, position.delta) == (0, None)
 
 
+async def test_one_contract_held_in_cross_and_in_isolated_margin_is_two_positions(reader_of: Open, wire: Any) -> None:
+    wire.answers["/api/v5/public/instruments"] = ok(OPTION_CONTRACT)
+    isolated = {**OPTION, "mgnMode": "isolated", "pos": "300"}
+    wire.answers["/api/v5/account/positions"] = ok({**OPTION, "mgnMode": "cross"}, isolated)
+    reader = await reader_of("okx")
+    held = (await reader.fetch_wallet(Wallet.TRADING)).positions
+    assert [position.quantity for position in held] == [-1, 3]
+    wire.answers["/api/v5/account/positions"] = ok(isolated, isolated)
+    with pytest.raises(AnswerShapeError, match="two rows"):
+        await reader.fetch_wallet(Wallet.TRADING)
+
+
 @pytest.mark.parametrize(
     ("changes", "quantity"),
     [({}, "0.5"), ({"posCcy": "USDT", "pos": "31000", "liab": "-0.5", "liabCcy": "BTC"}, "-0.5")],

@@ -17,9 +17,9 @@ SIDES = frozenset({"net", "long", "short"})
 async def fetch_positions(client: VenueClient, instruments: Instruments) -> tuple[tuple[Position, ...], AnswerMark]:
     """Return all open positions, and the mark of the answer; rows of size 0 are closed."""
     listed, mark = await client.ask(endpoints.POSITIONS, shapes.Envelope[shapes.Position])
-    opened = [await _position(row, instruments) for row in listed.data if _is_open(row)]
-    payloads.each_once((f"{row.instrument} {row.side} {row.settle_asset}" for row in opened), "data")
-    return tuple(opened), mark
+    rows = [row for row in listed.data if _is_open(row)]
+    payloads.each_once((f"{row.instId} {row.posSide} {row.ccy} {row.mgnMode}" for row in rows), "data")
+    return tuple([await _position(row, instruments) for row in rows]), mark
 
 
 def _is_open(row: shapes.Position) -> bool:

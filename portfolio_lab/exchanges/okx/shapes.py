@@ -76,7 +76,7 @@ class Position(Fields, frozen=True):
     """account/positions; `pos` is in contracts, in posCcy for margin positions.
 
     A position without a mark is refused when it is open; closed rows may lack one.
-    `deltaBS` is stated for options only.
+    `deltaBS` is stated for options only. One contract may be held in cross and in isolated margin (`mgnMode`).
     """
 
     instId: str
@@ -87,6 +87,7 @@ class Position(Fields, frozen=True):
     upl: str
     ccy: str
     markPx: str = ""
+    mgnMode: str = ""
     posCcy: str = ""
     liab: str = ""
     liabCcy: str = ""
