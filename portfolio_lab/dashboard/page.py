@@ -30,6 +30,7 @@ from portfolio_lab.dashboard.theme import stylesheet
 from portfolio_lab.dashboard.trades_panel import TradesPanel
 from portfolio_lab.errors import PortfolioLabError
 from portfolio_lab.explanation import Node
+from portfolio_lab.scopes import Scope
 
 LOG = logging.getLogger(__name__)
 LOG_FILE_VARIABLE = "PORTFOLIO_LAB_DASHBOARD_LOG"
@@ -61,6 +62,9 @@ class LabFrames(Protocol):
     def open_orders(self, user: str) -> pd.DataFrame: ...  # noqa: D102
     def exposure(self, user: str) -> pd.DataFrame: ...  # noqa: D102
     def performance(self, user: str) -> pd.Series: ...  # noqa: D102
+    def returns(self, user: str) -> pd.Series: ...  # noqa: D102
+    def pnl(self, user: str) -> pd.DataFrame: ...  # noqa: D102
+    def scope(self, user: str | None = None, account: str | None = None) -> Scope: ...  # noqa: D102
     def monthly_returns(self, user: str) -> pd.DataFrame: ...  # noqa: D102
     def trade_statistics(self, user: str, by: str | None = None) -> pd.DataFrame: ...  # noqa: D102
     def explain(self, user: str, figure: str = "equity") -> Node: ...  # noqa: D102
@@ -98,7 +102,7 @@ class PortfolioDashboard:
         self.performance = PerformanceStats()
         self.trades = TradesPanel()
         self.explanation = ExplanationPanel()
-        self.tearsheet = TearsheetLink(_folder_of(lab))
+        self.tearsheet = TearsheetLink(lab, _folder_of(lab))
         self.sync = SyncStatus()
         self._fault = html_widget(None, "pl-banner-box")
         self._beat = html_widget(None, "pl-beat")
@@ -150,7 +154,8 @@ class PortfolioDashboard:
         if user is None:
             return
         state, currency = users.loc[user], self._lab.currency
-        self.sync.draw(state, self._lab.wallets(user), currency=currency, now=now)
+        wallets = self._lab.wallets(user)
+        self.sync.draw(state, wallets, currency=currency, now=now)
         self._draw_curve(user, state, currency)
         self.allocation.draw(self._lab.allocation(user, by=self.allocation.choice.value), currency=currency)
         self.exposure.draw(self._lab.exposure(user), currency=currency)
@@ -160,7 +165,7 @@ class PortfolioDashboard:
         if self._is_painted:
             self._draw_trades(user, currency)
         self._explain(user, currency)
-        self.tearsheet.draw(user)
+        self.tearsheet.draw(user, sorted(set(wallets["account"])))
 
     def _draw_trades(self, user: str, currency: str) -> None:
         by_underlying = self._lab.trade_statistics(user, by="underlying")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 
 from portfolio_lab.errors import BadInputError
-
-if TYPE_CHECKING:
-    from portfolio_lab.lab import Lab
 
 PERIODS_PER_YEAR = 365
 """Of daily returns, in a market that never closes."""
@@ -48,7 +45,18 @@ class Sheet:
     """Days whose known return is an estimate."""
 
 
-def sheet_of(lab: Lab, user: str | None = None, account: str | None = None, *, benchmark: str | None = "BTC") -> Sheet:
+class Books(Protocol):
+    """The part of a Lab that a sheet is made from; portfolio_lab/lab.py tells what each returns."""
+
+    def returns(self, user: str) -> pd.Series: ...  # noqa: D102
+    def pnl(self, user: str) -> pd.DataFrame: ...  # noqa: D102
+    def scope(self, user: str | None = None, account: str | None = None) -> Any: ...  # noqa: ANN401, D102 - a Scope
+    def benchmark(self, asset: str = "BTC") -> pd.Series: ...  # noqa: D102
+
+
+def sheet_of(
+    lab: Books, user: str | None = None, account: str | None = None, *, benchmark: str | None = "BTC"
+) -> Sheet:
     """Return the sheet of one user, of one account of theirs, or (without a user) of the whole desk.
 
     Args:
@@ -90,7 +98,7 @@ def dated(series: pd.Series) -> pd.Series:
 # ---------------------------------------------------------------- the days
 
 
-def _days(lab: Lab, user: str | None, account: str | None) -> pd.DataFrame:
+def _days(lab: Books, user: str | None, account: str | None) -> pd.DataFrame:
     """Return `day_return` and `estimated` of every date from the first closed day to the last."""
     if user is not None and account is None:
         returns, rows = dated(lab.returns(user).astype("float64")), lab.pnl(user)
@@ -131,7 +139,7 @@ def _check(known: pd.Series, whose: str) -> None:
 # ---------------------------------------------------------------- the benchmark
 
 
-def _changes(lab: Lab, asset: str, known: pd.Series) -> pd.Series | None:
+def _changes(lab: Books, asset: str, known: pd.Series) -> pd.Series | None:
     prices = dated(lab.benchmark(asset).astype("float64"))
     prices = prices[~prices.index.duplicated(keep="last")]
     # A day without prices is in the next day's change, as a day without snapshots is in ours.

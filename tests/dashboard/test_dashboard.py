@@ -205,16 +205,13 @@ def test_a_single_snapshot_is_a_sentence_not_a_line() -> None:
 # ---------------------------------------------------------------- tearsheet
 
 
-def test_a_tearsheet_in_the_labs_folder_is_handed_out(tmp_path: Path) -> None:
-    lab = sample.SampleLab()
-    lab.settings = type("Settings", (), {"root": tmp_path})()
-    dashboard = drawn(lab)
-    assert "portfolio-lab tearsheet alice" in texts(dashboard.tearsheet.widget)
-    (tmp_path / "tearsheet-alice.html").write_text("<p>sheet</p>", encoding="utf-8")
-    dashboard._render()
-    dashboard.tearsheet.button.click()
-    assert 'download="tearsheet-alice.html"' in texts(dashboard.tearsheet.widget)
-    assert "PHA+c2hlZXQ8L3A+" in texts(dashboard.tearsheet.widget)
+def test_the_tearsheets_of_the_chosen_user_are_offered() -> None:
+    dashboard = drawn(sample.SampleLab())
+    dashboard.users.value = "bob"
+    user, *accounts, everyone = [part for _, part in dashboard.tearsheet.part.options]
+    assert (user, everyone) == (("bob", None), (None, None))
+    read = dashboard._lab.wallets("bob")["account"]
+    assert accounts == [("bob", account) for account in sorted(set(read))]
 
 
 # ---------------------------------------------------------------- trades, figures, explanations
