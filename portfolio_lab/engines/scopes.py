@@ -62,7 +62,7 @@ def together(members: Mapping[str, Member]) -> Member:
             "currency": members[min(joined)].snapshots["currency"].iloc[-1],
         }
     )
-    return Member(snapshots, _flows(members, joined, begins))
+    return Member(snapshots, _flows(members, joined, begins, snapshots))
 
 
 _NO_SNAPSHOTS = pd.DataFrame(columns=["slot", "at", "interval_seconds", "grade", "equity", "currency"])
@@ -93,23 +93,50 @@ def _at_slots(member: Member, slots: pd.DatetimeIndex, since: pd.Timestamp) -> d
     }
 
 
-def _flows(members: Mapping[str, Member], joined: Mapping[str, pd.Timestamp], begins: pd.Timestamp) -> pd.DataFrame:
+def _flows(
+    members: Mapping[str, Member], joined: Mapping[str, pd.Timestamp], begins: pd.Timestamp, whole: pd.DataFrame
+) -> pd.DataFrame:
+    seen = whole.loc[whole["grade"] == COMPLETE].set_index("slot")["at"].cummax()
     parts = []
     for name, since in joined.items():
         member = members[name]
         complete = _complete(member)
         at = complete["at"] if "at" in complete else complete["slot"]
         own = member.flows[member.flows["at"] > at.iloc[0]]
-        parts.append(own if member.left_at is None else own[own["at"] < member.left_at])
         if since > begins:
             parts.append(_move(at.iloc[0], complete["equity"].iloc[0], "joined"))
         if member.left_at is not None:
             inside = complete[complete["slot"] < member.left_at]
+            last = at.loc[inside.index[-1]]
             # What it was worth after its last snapshot nobody saw: it left then, and earned nothing since.
-            last = at.loc[inside.index[-1]] + pd.Timedelta(microseconds=1)
-            parts.append(_move(last, -inside["equity"].iloc[-1], "left"))
+            left = _move(last + _TICK, -inside["equity"].iloc[-1], "left")
+            own = pd.concat([own[own["at"] <= last], left], ignore_index=True)
+        parts.append(own.assign(at=_when_shown(own["at"], complete["slot"], at, seen)))
     flows: pd.DataFrame = pd.concat(parts, ignore_index=True)
     return flows.sort_values("at", kind="stable", ignore_index=True)
+
+
+_TICK = pd.Timedelta(microseconds=1)
+
+
+def _when_shown(flows: pd.Series, slots: pd.Series, read: pd.Series, whole: pd.Series) -> pd.Series:
+    """Return when each flow can be seen in the whole, whose members answer one after the other.
+
+    A flow that came after its own member's reading, but before the last member's, is not in that snapshot of the
+    whole: it counts right behind it.
+    """
+    own, seen = _micros(read.cummax()), _micros(whole.index)
+    # The last of the member's readings that is before the flow, and the whole's snapshot of that slot.
+    missed = _micros(slots)[own.searchsorted(_micros(flows)) - 1]
+    behind = _micros(whole)[seen.searchsorted(missed, side="right") - 1] + 1
+    at = (
+        np.where(missed >= seen[0], np.maximum(_micros(flows), behind), _micros(flows)) if len(seen) else _micros(flows)
+    )
+    return pd.Series(pd.DatetimeIndex(at.astype("M8[us]"), tz="UTC"), flows.index)
+
+
+def _micros(instants: pd.Series | pd.Index) -> np.ndarray:
+    return pd.DatetimeIndex(instants).as_unit("us").asi8
 
 
 def _move(at: pd.Timestamp, value: float, kind: str) -> pd.DataFrame:

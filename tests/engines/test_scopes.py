@@ -61,6 +61,42 @@ def test_a_member_that_leaves_takes_its_equity_and_no_profit() -> None:
     assert growth(whole) == pytest.approx(1.1 * (1 + 11 / 110) - 1)
 
 
+def answering(text: str, seconds: int, moved: str = "", left_at: str | None = None) -> Member:
+    one = member(text, moved, left_at)
+    late = one.snapshots.assign(at=one.snapshots["slot"] + pd.Timedelta(seconds=seconds))
+    return Member(late, one.flows, one.left_at)
+
+
+def test_a_flow_between_two_members_answers_is_in_the_next_snapshot() -> None:
+    # a answered 2 s into each minute, b after 40 s; a's deposit of 20 s is not in a's reading of that minute.
+    whole = together(
+        {
+            "a": answering(
+                "2026-01-01T00:00 100\n2026-01-01T00:01 100\n2026-01-01T00:02 300", 2, "2026-01-01T00:01:20 200"
+            ),
+            "b": answering("2026-01-01T00:00 100\n2026-01-01T00:01 100\n2026-01-01T00:02 100", 40),
+        }
+    )
+    gaps = snapshot_returns(whole.snapshots, whole.flows)
+    assert gaps["cash_flow"].tolist() == [0.0, 200.0]
+    assert gaps["gap_return"].tolist() == [0.0, 0.0]
+
+
+def test_a_member_that_leaves_before_the_others_answer_takes_no_profit() -> None:
+    whole = together(
+        {
+            "a": answering("2026-01-01T00:00 100\n2026-01-01T00:01 100\n2026-01-01T00:02 100", 40),
+            # What it took out after its last reading went with it.
+            "b": answering(
+                "2026-01-01T00:00 900\n2026-01-01T00:01 990", 2, "2026-01-01T00:01:30 -50", "2026-01-01T00:02"
+            ),
+        }
+    )
+    gaps = snapshot_returns(whole.snapshots, whole.flows)
+    assert gaps["cash_flow"].tolist() == [0.0, -990.0]
+    assert gaps["gap_return"].tolist() == pytest.approx([0.09, 0.0])
+
+
 def test_flows_of_all_members_count_and_those_from_before_do_not() -> None:
     whole = together(
         {
