@@ -18,7 +18,7 @@ from portfolio_lab.exchanges.client import VenueClient
 from portfolio_lab.exchanges.generic_client import UnifiedClient
 from portfolio_lab.exchanges.generic_values import contract_size, number, number_or_none, text
 from portfolio_lab.exchanges.generic_venues import MANNERS, Manner
-from portfolio_lab.exchanges.payloads import asset_code, instant, instrument_code, positive, quotient
+from portfolio_lab.exchanges.payloads import amount, asset_code, instant, instrument_code, positive, quotient
 from portfolio_lab.models.accounts import Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
 from portfolio_lab.models.holdings import AnswerMark, Balance, ContractKind, OpenOrder, Position, WalletReading
@@ -235,15 +235,23 @@ def _position(market: Mapping[str, Any], row: Mapping[str, Any]) -> Position | N
         kind=ContractKind.INVERSE if market["inverse"] else ContractKind.LINEAR,
         side=side if row.get("hedged") else "net",
         quantity=quotient(units, mark) if market["inverse"] else units,
-        contracts=signed,
+        contracts=contracts,
         contract_size=size,
         entry_price=number(row, "entryPrice"),
         mark_price=mark,
-        unrealised_pnl=number_or_none(row, "unrealizedPnl") or ZERO,  # ccxt makes None of a stated 0
+        unrealised_pnl=_open_pnl(row),
         settle_asset=asset_code(market["settle"], "settle"),
         leverage_setting=number_or_none(row, "leverage"),
         liquidation_price=number_or_none(row, "liquidationPrice"),
     )
+
+
+def _open_pnl(row: Mapping[str, Any]) -> Decimal:
+    """The open PnL as the venue states it; of a stated 0 ccxt makes its own figure, from entry and mark price."""
+    stated = _at(row, ("info", "unrealisedPnl"))
+    if not isinstance(stated, str):
+        raise AnswerShapeError("The answer does not state the PnL of a position.", path="unrealisedPnl")
+    return amount(stated, "unrealisedPnl")
 
 
 def _order(market: Mapping[str, Any], row: Mapping[str, Any]) -> OpenOrder:
@@ -251,10 +259,10 @@ def _order(market: Mapping[str, Any], row: Mapping[str, Any]) -> OpenOrder:
     price = number_or_none(row, "price") or None
 
     def units(key: str) -> Decimal | None:
-        amount = number(row, key) * size
+        ordered = number(row, key) * size
         if not market.get("inverse"):
-            return amount
-        return quotient(amount, price) if price is not None else None
+            return ordered
+        return quotient(ordered, price) if price is not None else None
 
     return OpenOrder(
         wallet=Wallet.SPOT if market["spot"] else Wallet.SWAP,

@@ -16,6 +16,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from portfolio_lab import errors
+from portfolio_lab.demo import bybit as bybit_face
 from portfolio_lab.demo.bybit import BybitFace
 from portfolio_lab.demo.generic_book import SmallBook, SmallFill, SmallFlow, SmallOrder, SmallPosition
 from portfolio_lab.demo.kraken import KrakenFace
@@ -175,6 +176,26 @@ async def test_bybits_unified_account(bybit: Face, open_reader: Open) -> None:
     assert (short.instrument, short.underlying, short.quantity, short.side) == ("BTCUSDT", "BTC", D("-0.5"), "net")
     assert (short.kind, short.entry_price, short.mark_price) == (ContractKind.LINEAR, D(60000), D(61000))
     assert (long.settle_asset, long.quantity, long.unrealised_pnl) == ("USDC", D(2), D(200))
+    assert (short.contracts, long.contracts) == (D("0.5"), D(2)), "a number of contracts is never negative"
+
+
+@pytest.mark.parametrize(("stated", "earned"), [("0", D(0)), ("", None), (None, None)])
+async def test_a_pnl_is_the_stated_one_or_none(
+    bybit: Face, open_reader: Open, monkeypatch: pytest.MonkeyPatch, stated: str | None, earned: Decimal | None
+) -> None:
+    told = bybit_face._position
+
+    def row(one: SmallPosition) -> dict[str, Any]:
+        rest = {name: value for name, value in told(one).items() if name != "unrealisedPnl"}
+        return rest if stated is None else {**rest, "unrealisedPnl": stated}
+
+    monkeypatch.setattr(bybit_face, "_position", row)
+    reader = await open_reader(bybit)
+    if earned is not None:
+        assert {one.unrealised_pnl for one in (await reader.fetch_wallet(Wallet.SWAP)).positions} == {earned}
+        return
+    with pytest.raises(errors.AnswerShapeError, match=r"PnL|decimal"):
+        await reader.fetch_wallet(Wallet.SWAP)
 
 
 async def test_krakens_coins_by_their_usual_names(kraken: Face, open_reader: Open) -> None:
