@@ -91,13 +91,9 @@ class Scope:
         Raises:
             BadInputError: fewer than two complete snapshots there.
         """
-        complete = self._complete()
-        opened = complete["slot"] >= (instant(since) if since is not None else complete["slot"].min())
-        closed = complete["slot"] <= (instant(until) if until is not None else complete["slot"].max())
-        inside = complete[opened & closed]
+        inside, at = self._between(since, until)
         if len(inside) < 2:  # noqa: PLR2004 - a period has two ends
             raise BadInputError(f"{self.name} has {len(inside)} complete snapshots there; a return needs two")
-        at = inside["at"] if "at" in inside else inside["slot"]
         return money_weighted_return(
             float(inside["equity"].iloc[0]),
             float(inside["equity"].iloc[-1]),
@@ -107,13 +103,22 @@ class Scope:
         )
 
     def simple_return(self, since: Instant = None, until: Instant = None) -> float:
-        """PnL / opening equity between the first and last complete snapshot in [since, until); NaN when unknown."""
-        equity = self.equity(since, until)
-        if len(equity) < 2 or not equity.iloc[0] > 0:  # noqa: PLR2004 - a period has two ends
+        """PnL / opening equity between the first and last complete snapshot in [since, until]; NaN when unknown."""
+        inside, at = self._between(since, until)
+        equity = inside["equity"].to_numpy(dtype="float64")
+        if len(equity) < 2 or not equity[0] > 0:  # noqa: PLR2004 - a period has two ends
             return math.nan
         flows = self._member().flows
-        inside = flows[(flows["at"] > equity.index[0]) & (flows["at"] <= equity.index[-1])]
-        return float((equity.iloc[-1] - equity.iloc[0] - inside["value"].sum(skipna=False)) / equity.iloc[0])
+        crossed = flows.loc[(flows["at"] > at.iloc[0]) & (flows["at"] <= at.iloc[-1]), "value"]
+        return float((equity[-1] - equity[0] - crossed.sum(skipna=False)) / equity[0])
+
+    def _between(self, since: Instant, until: Instant) -> tuple[pd.DataFrame, pd.Series]:
+        """Return the complete snapshots in [since, until], and when the last wallet of each had answered."""
+        complete = self._complete()
+        opened = complete["slot"] >= (instant(since) if since is not None else complete["slot"].min())
+        closed = complete["slot"] <= (instant(until) if until is not None else complete["slot"].max())
+        inside = complete[opened & closed]
+        return inside, inside["at"] if "at" in inside else inside["slot"]
 
     def _complete(self) -> pd.DataFrame:
         rows = self._member().snapshots

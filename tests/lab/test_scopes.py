@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 from portfolio_lab import demo_lab
+from portfolio_lab.engines.scopes import Member
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.lab import Lab
+from portfolio_lab.scopes import Scope
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,17 @@ def test_the_desk_is_its_users_together(lab: Lab) -> None:
     found = desk.money_weighted()
     assert found.period_return == pytest.approx(desk.simple_return(), abs=0.02)
     assert desk.performance()["days"] == len(desk.returns())
+
+
+def test_a_flow_between_a_slot_and_its_answer_is_in_that_snapshot() -> None:
+    slots = pd.DatetimeIndex(["2026-01-01", "2026-01-02"], tz="UTC")
+    answered = slots + pd.Timedelta(seconds=40)
+    snapshots = pd.DataFrame({"slot": slots, "at": answered, "grade": "complete", "equity": [600.0, 630.0]})
+    # The deposit is in the first snapshot already, the withdrawal in the second one.
+    flows = pd.DataFrame({"at": slots + pd.Timedelta(seconds=20), "value": [500.0, -30.0], "kind": "moved"})
+    scope = Scope("alice", lambda: Member(snapshots, flows))
+    assert scope.simple_return() == pytest.approx(60 / 600)
+    assert scope.money_weighted().period_return > 0.1
 
 
 def test_what_is_not_there_is_named(lab: Lab) -> None:
