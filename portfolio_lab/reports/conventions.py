@@ -119,7 +119,7 @@ def compared(page: str, sheet: Sheet) -> tuple[Compared, ...]:
     figures = _figures(sheet)
     ours = {convention.row: convention for convention in CONVENTIONS}
     rows = []
-    for row, theirs in _rows(page):
+    for row, theirs in printed_rows(page):
         convention = ours.get(row)
         if convention is None:
             rows.append(Compared(row, theirs, "", "", "no figure of ours"))
@@ -155,7 +155,7 @@ def _text(text: str) -> str:
 # ---------------------------------------------------------------- theirs
 
 
-def _rows(page: str) -> list[tuple[str, str]]:
+def printed_rows(page: str) -> list[tuple[str, str]]:
     """Return name and value of the strategy, which stands last, of each row of the table of metrics."""
     begins = page.index("<h3>Key Performance Metrics</h3>")
     table = page[begins : page.index("</table>", begins)]
