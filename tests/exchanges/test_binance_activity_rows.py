@@ -207,6 +207,8 @@ def test_coins_bought_from_the_fiat_balance_are_an_exchange() -> None:
         ("EUR", D(-20)),
         ("LUNA", D("4.5")),
     ]
+    # "fiat" would be money that crossed the border of the account.
+    assert {row.kind for row in rows if isinstance(row, Income)} == {"convert"}
 
 
 # ---------------------------------------------------------------- ledgers

@@ -101,7 +101,7 @@ def fiat_payment(row: history.FiatPayment, kind: str) -> tuple[ActivityRow, ...]
     if row.paymentMethod == "Cash Balance":
         legs = ((row.fiatCurrency, money), (asset, coins))
         given, taken = legs if kind == "deposit" else legs[::-1]
-        return tuple(two_legs("fiat", f"card-{number}", moment, given=given, taken=taken, wallet=Wallet.SPOT))
+        return tuple(two_legs("convert", f"card-{number}", moment, given=given, taken=taken, wallet=Wallet.SPOT))
     flow = CashFlow(
         at=payloads.instant(moment, f"[{asset}].updateTime"),
         flow_id=f"card-{number}"[:80],
