@@ -2,7 +2,8 @@
 
 A spot book is one coin of one account, whatever it was bought with; a contract's book is one
 instrument and, in hedge mode, one side. Coins that arrive without being bought (deposits, rewards)
-open lots at their price then. Dollar coins and money itself are what trades are reckoned in: they have no book.
+open lots at their price then. A coin that another one is paid with is sold by that, and one that fees are paid
+with leaves. Dollar coins and money itself are what trades are reckoned in: they have no book.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def user_trades(archive: Archive, user: str, *, account: str | None = None, meth
     prices = StoredPrices(archive)
     parts = [
         _fill_events(rows["fills"], prices, _kinds(archive, user)),
+        *_paid_in_coins(rows["fills"], prices),
         _moved(rows["cash_flows"][~rows["cash_flows"]["kind"].isin(["joined", "left"])], "flow_id", prices),
         _moved(rows["income"][rows["income"]["kind"].isin(_ARRIVALS)], "income_id", prices),
         _moved(rows["income"][rows["income"]["kind"].isin(_SWAPS)], "income_id", prices, event="fill"),
@@ -123,6 +125,30 @@ def _fill_events(fills: pd.DataFrame, prices: StoredPrices, held: dict[str, str]
         }
     )
     return events[~events["underlying"].isin(_MONEY) & (events["quantity"] != 0.0)]
+
+
+def _paid_in_coins(fills: pd.DataFrame, prices: StoredPrices) -> list[pd.DataFrame]:
+    """Return the other legs of fills: coins that others were bought with or sold for, and those that paid the fees."""
+    is_spot, quote = fills["realised_pnl"].isna(), quote_of(fills)
+    is_told = fills["fee_asset"].eq(quote) | (is_spot & fills["fee_asset"].eq(fills["underlying"]))
+    sign = fills["side"].map({"buy": -1.0, "sell": 1.0})
+    fee_in_quote = fills["fee"].where(fills["fee_asset"] == quote, 0.0)
+    paid = fills.assign(
+        asset=quote.astype(fills["underlying"].dtype),
+        kind="quote",
+        quantity=sign * fills["quantity"] * fills["price"] + fee_in_quote,
+    )
+    fees = fills.assign(asset=fills["fee_asset"], kind="fee", quantity=fills["fee"])
+    legs = ((paid[is_spot], "fill"), (fees[~is_told & fills["fee_asset"].notna()], ""))
+    return [
+        _moved(
+            rows.assign(fill_id=rows["wallet"] + rows["instrument"] + rows["fill_id"], price=math.nan),
+            "fill_id",
+            prices,
+            event=event,
+        )
+        for rows, event in legs
+    ]
 
 
 def quote_of(fills: pd.DataFrame) -> pd.Series:
