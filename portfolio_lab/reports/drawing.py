@@ -42,6 +42,7 @@ _LEFT, _LETTER = 0.34, 0.12
 
 # From +100 % on, quantstats may take a series for prices and turn it into nonsense.
 _TAKEN_FOR_PRICE = 1.0
+_LOST = -1.0
 _NATIVE = "the native tearsheet draws such a day (--kind native)"
 
 
@@ -79,10 +80,13 @@ def check_drawable(sheet: Sheet) -> None:
                 f"{whose} returned {series.max():+.0%} on {series.idxmax():%Y-%m-%d}; quantstats takes returns of "
                 f"+100 % or more for prices and would print nonsense: {_NATIVE}. Look at that day with lab.pnl()."
             )
-        if series.min() <= -1:
+        if series.min() <= _LOST:
+            remedy = (
+                _NATIVE if series.min() == _LOST else "equity went through zero, and no tearsheet has figures for that"
+            )
             raise BadInputError(
                 f"{whose} returned {series.min():+.0%} on {series.idxmin():%Y-%m-%d}; quantstats has no figures "
-                f"for what is lost altogether: {_NATIVE}. Look at that day with lab.pnl()."
+                f"for what is lost altogether: {remedy}. Look at that day with lab.pnl()."
             )
 
 

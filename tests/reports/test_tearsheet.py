@@ -164,6 +164,7 @@ def test_draws_what_a_real_lab_gives(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ),
         ([-0.1, 0.0, 1.0], "for prices"),
         ([-0.1, 0.0, -1.0], r"returned -100% on 2026-01-03;.*--kind native"),
+        ([-0.1, 0.0, -1.5], r"returned -150% on 2026-01-03; .* equity went through zero"),
         ([0.1, np.inf, 0.1], "on 2026-01-02 is infinite"),
     ],
 )
