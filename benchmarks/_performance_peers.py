@@ -51,6 +51,17 @@ def cpu(call: Callable[[], object], repeats: int = 3) -> float:
     return min(spent)
 
 
+def wall(call: Callable[[], object], repeats: int = 5) -> float:
+    """Least wall seconds of a few calls; the first does not count."""
+    call()
+    spent = []
+    for _ in range(repeats):
+        since = time.perf_counter()
+        call()
+        spent.append(time.perf_counter() - since)
+    return min(spent)
+
+
 @dataclass(frozen=True)
 class Peer:
     """One library, what is asked of it for one series, and how many series of a sample it is asked for."""

@@ -89,7 +89,8 @@ def metrics(
     ) | extremes(rows.returns, rows.dates)
     if isinstance(returns, pd.Series):
         return pd.Series({name: float(found[name][0]) for name in FIGURES}, name=returns.name)
-    return pd.DataFrame({name: found[name] for name in FIGURES}, index=rows.names)
+    table = np.stack([found[name] for name in FIGURES])
+    return pd.DataFrame(table.T, index=rows.names, columns=list(FIGURES), copy=False)
 
 
 def _sums(rows: np.ndarray, rate: float, engine: Engine) -> Sums:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -56,6 +57,16 @@ def test_kernel_equals_the_reference_however_many_rows_stand_beside_one_another(
     rows[8, 1:] = np.nan
     found = metrics(rows, minimum_days=1, minimum_cagr_days=0, engine="numba")
     agree(found, metrics(rows, minimum_days=1, minimum_cagr_days=0), 1e-12)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_sums_are_the_same_to_the_last_bit_however_many_threads_share_the_rows(threads: int) -> None:
+    kernel = pytest.importorskip("portfolio_lab.engines.kernel")
+    rows = np.random.default_rng(threads).normal(0, 0.02, (1_501, 1_000))
+    rows[700:705, :300] = np.nan
+    alone, shared = kernel.sums_of_rows(rows, 0.0, threads=1), kernel.sums_of_rows(rows, 0.0, threads=threads)
+    for one, other in zip(dataclasses.astuple(alone), dataclasses.astuple(shared), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_kernel_equals_the_reference_on_a_long_row() -> None:
