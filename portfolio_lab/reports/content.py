@@ -98,11 +98,11 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
         _known("mean_day", "Avg. Return"),
         Row("expected_day", "Expected a day", "share", "geometric mean of the days" + _ESTIMATE, ("Expected Daily",)),
         Row(
-            "expected_month", "Expected a month", "share", f"geometric mean of the calendar months; {_PARTS}" + _ESTIMATE,
+            "expected_month", "Expected a month", "share", f"geometric mean of the months; {_PARTS}" + _ESTIMATE,
             ("Expected Monthly",),
         ),
         Row(
-            "expected_year", "Expected a year", "share", f"geometric mean of the calendar years; {_PARTS}" + _ESTIMATE,
+            "expected_year", "Expected a year", "share", f"geometric mean of the years; {_PARTS}" + _ESTIMATE,
             ("Expected Yearly",),
         ),
         Row(
@@ -112,9 +112,9 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
     ),
     "Return for risk": (
         _known("sharpe", "Sharpe"),
-        _known("sharpe_low", title="Sharpe, low end of 95 %"),
-        _known("sharpe_high", title="Sharpe, high end of 95 %"),
-        _known("probabilistic_sharpe", "Prob. Sharpe Ratio", title="Chance that Sharpe is above 0"),
+        _known("sharpe_low", title="Sharpe, 95 % low end"),
+        _known("sharpe_high", title="Sharpe, 95 % high end"),
+        _known("probabilistic_sharpe", "Prob. Sharpe Ratio", title="Chance of Sharpe > 0"),
         Row("smart_sharpe", "Smart Sharpe", "ratio", f"Sharpe ratio / {_PENALTY}", ("Smart Sharpe",)),
         _known("sortino", "Sortino"),
         Row("smart_sortino", "Smart Sortino", "ratio", "Sortino ratio / the same penalty", ("Smart Sortino",)),
@@ -127,7 +127,7 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
             ("Risk-Return Ratio",),
         ),
         Row(
-            "martin", "Ulcer performance (Martin)", "ratio", "CAGR / Ulcer index" + _YEARLY,
+            "martin", "Ulcer performance", "ratio", "CAGR / Ulcer index" + _YEARLY,
             ("Ulcer Performance Index",),
             "quantstats takes the return of the whole history, which grows with its length; ours is a year's",
         ),
@@ -141,10 +141,10 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
     ),
     "Risk": (
         _known("volatility", "Volatility (ann.)"),
-        _known("value_at_risk", "Daily Value-at-Risk"),
-        _known("expected_shortfall", "Expected Shortfall (cVaR)"),
-        _known("cornish_fisher_var"),
-        _known("cornish_fisher_shortfall", title="Shortfall, 5 %, Cornish-Fisher"),
+        _known("value_at_risk", "Daily Value-at-Risk", title="Value at risk, 5 %"),
+        _known("expected_shortfall", "Expected Shortfall (cVaR)", title="Expected shortfall, 5 %"),
+        _known("cornish_fisher_var", title="VaR, Cornish-Fisher"),
+        _known("cornish_fisher_shortfall", title="Shortfall, Cornish-Fisher"),
         _known("skew", "Skew"),
         _known("kurtosis", "Kurtosis"),
         _known("tail_ratio", "Tail Ratio"),

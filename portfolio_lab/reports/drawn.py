@@ -16,22 +16,37 @@ _LONGEST_NAME = 12
 
 
 @dataclass(frozen=True, slots=True)
+class Calendar:
+    """Every day (datetime64[D]) from the first known return on, and the return of each, NaN where unknown."""
+
+    days: np.ndarray
+    returns: np.ndarray
+
+    @property
+    def known(self) -> Calendar:
+        """The days with a known return, and no others."""
+        known = ~np.isnan(self.returns)
+        return Calendar(self.days[known], self.returns[known])
+
+    def falls(self) -> pd.DataFrame:
+        """Return `engines.drawdown.drawdowns`, its days as places on this calendar."""
+        return drawdowns(pd.Series(self.returns))
+
+    def day(self, place: float) -> np.datetime64:
+        """Return the day at a place of `falls`."""
+        found: np.datetime64 = self.days[int(place)]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Drawn:
-    """Returns day by day, NaN where unknown: from the first that is drawn to the last closed day."""
+    """A sheet from the first day that is drawn to the last closed one."""
 
     sheet: Sheet
-    returns: pd.Series
-    """The known ones, on their dates."""
-    benchmark: pd.Series | None
-    """On the same dates."""
-    days: np.ndarray
-    """Of the calendar, datetime64[D]."""
-    daily: np.ndarray
-    """Returns on the calendar."""
-    beside: np.ndarray | None
-    """Those of the benchmark."""
+    ours: Calendar
+    theirs: Calendar | None
+    """The benchmark on the same days; None without one."""
     falls: pd.DataFrame
-    """`drawdowns` of the returns, deepest first."""
     dates: Dates
 
     @property
@@ -43,14 +58,9 @@ class Drawn:
     @property
     def other(self) -> str:
         """What a line of the benchmark is called, short."""
-        name = "Benchmark" if self.benchmark is None else str(self.benchmark.name or "Benchmark")
+        named = None if self.sheet.benchmark is None else self.sheet.benchmark.name
+        name = "Benchmark" if named is None else str(named)
         return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
-
-    def on_calendar(self, series: pd.Series) -> np.ndarray:
-        """Return a dated series on the days of the calendar, NaN where it has none."""
-        found = np.full(len(self.days), np.nan)
-        found[_places(series, self.days[0])] = series.to_numpy(dtype="float64")
-        return found
 
 
 def drawn(sheet: Sheet) -> Drawn:
@@ -59,18 +69,22 @@ def drawn(sheet: Sheet) -> Drawn:
     Raises:
         BadInputError: no return is known; one is infinite or below -100 %; two stand on one day, or a day is none.
     """
-    returns = _checked(sheet.returns, sheet.name)
-    first, last = returns.index[0], returns.index[-1]
-    if len(sheet.missing) and sheet.missing[-1] > last:
-        last = sheet.missing[-1]
-    days = np.arange(first.to_datetime64().astype("datetime64[D]"), last.to_datetime64().astype("datetime64[D]") + 1)
-    benchmark = None if sheet.benchmark is None else _beside(sheet, returns)
-    daily = np.full(len(days), np.nan)
-    daily[_places(returns, days[0])] = returns.to_numpy()
-    beside = None if benchmark is None else np.full(len(days), np.nan)
-    if beside is not None and benchmark is not None:
-        beside[_places(benchmark, days[0])] = benchmark.to_numpy()
-    return Drawn(sheet, returns, benchmark, days, daily, beside, drawdowns(returns), Dates(days[0], len(days)))
+    last = sheet.missing[-1] if len(sheet.missing) else None
+    ours = calendar_of(sheet.returns, sheet.name, last)
+    theirs = None if sheet.benchmark is None else _beside(sheet.benchmark, ours, f"the benchmark of {sheet.name}")
+    return Drawn(sheet, ours, theirs, ours.falls(), Dates(ours.days[0], len(ours.days)))
+
+
+def calendar_of(series: pd.Series, whose: str, last: pd.Timestamp | None = None) -> Calendar:
+    """Return daily returns on every day from the first known one to the last, or to `last` where that is later.
+
+    Raises:
+        BadInputError: as `drawn`.
+    """
+    days, returns = _checked(series, whose)
+    end = days[-1] if last is None else max(days[-1], last.to_datetime64().astype("datetime64[D]"))
+    calendar = np.arange(days[0], end + 1)
+    return Calendar(calendar, _placed(calendar, days, returns))
 
 
 def index_of(daily: np.ndarray) -> np.ndarray:
@@ -84,42 +98,53 @@ def index_of(daily: np.ndarray) -> np.ndarray:
     return np.concatenate(([1.0], np.where(known, grown, np.nan)))
 
 
-def _places(series: pd.Series, first: np.datetime64) -> np.ndarray:
-    days = series.index.to_numpy().astype("datetime64[D]")
-    return np.asarray((days - first).astype("int64"))
+def places_of(days: pd.DatetimeIndex, calendar: Calendar) -> np.ndarray:
+    """Return the places of those days that are on the calendar with a known return."""
+    at = (days.to_numpy().astype("datetime64[D]") - calendar.days[0]).astype("int64")
+    at = at[(at >= 0) & (at < len(calendar.days))]
+    return np.asarray(at[~np.isnan(calendar.returns[at])])
 
 
-def _beside(sheet: Sheet, returns: pd.Series) -> pd.Series | None:
-    """Return the benchmark on the days of the returns; None where it has none of them."""
-    if sheet.benchmark is None or not len(sheet.benchmark.dropna()):
+def _placed(calendar: np.ndarray, days: np.ndarray, returns: np.ndarray) -> np.ndarray:
+    found = np.full(len(calendar), np.nan)
+    found[(days - calendar[0]).astype("int64")] = returns
+    return found
+
+
+def _beside(benchmark: pd.Series, ours: Calendar, whose: str) -> Calendar | None:
+    """Return the benchmark on the calendar; None where it has no day in common with the returns."""
+    if not benchmark.notna().any():
         return None
-    benchmark = _checked(sheet.benchmark, f"the benchmark of {sheet.name}")
-    shared = benchmark.reindex(returns.index)
-    return shared if shared.notna().any() else None
+    days, returns = _checked(benchmark, whose)
+    inside = (days >= ours.days[0]) & (days <= ours.days[-1])
+    found = _placed(ours.days, days[inside], returns[inside])
+    found = np.where(np.isnan(ours.returns), np.nan, found)
+    return None if np.isnan(found).all() else Calendar(ours.days, found)
 
 
-def _checked(series: pd.Series, whose: str) -> pd.Series:
-    """Return the known ones, ascending, as float64."""
+def _checked(series: pd.Series, whose: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return days and values of the known returns, ascending."""
     if not isinstance(series.index, pd.DatetimeIndex) or series.index.hasnans:
         raise BadInputError(f"the returns of {whose} have no dates: give one return for each closed UTC day")
-    known = series.astype("float64").dropna().sort_index()
-    if not len(known):
+    values = series.to_numpy(dtype="float64")
+    days = series.index.to_numpy().astype("datetime64[D]")
+    order = np.argsort(days, kind="stable")
+    order = order[~np.isnan(values[order])]
+    if not len(order):
         raise BadInputError(f"no return of {whose} is known: let sync run until a UTC day is closed, then draw again")
-    _check_values(known, whose)
-    return known
+    _check_values(days[order], values[order], whose)
+    return days[order], values[order]
 
 
-def _check_values(known: pd.Series, whose: str) -> None:
-    if known.index.has_duplicates:
-        day = known.index[known.index.duplicated()][0]
-        raise BadInputError(f"{whose} has two returns on {day:%Y-%m-%d}: give one a day")
-    if not np.isfinite(known.to_numpy()).all():
-        day = known.index[~np.isfinite(known.to_numpy())][0]
-        raise BadInputError(f"the return of {whose} on {day:%Y-%m-%d} is infinite: look at that day with lab.pnl()")
-    if known.min() < -1:
+def _check_values(days: np.ndarray, values: np.ndarray, whose: str) -> None:
+    twice = np.flatnonzero(days[1:] == days[:-1])
+    if len(twice):
+        raise BadInputError(f"{whose} has two returns on {days[twice[0]]}: give one a day")
+    if not np.isfinite(values).all():
+        day = days[~np.isfinite(values)][0]
+        raise BadInputError(f"the return of {whose} on {day} is infinite: look at that day with lab.pnl()")
+    if values.min() < -1:
         raise BadInputError(
-            f"{whose} returned {known.min():+.0%} on {known.idxmin():%Y-%m-%d}: equity went through zero, "
+            f"{whose} returned {values.min():+.0%} on {days[values.argmin()]}: equity went through zero, "
             "so begin the sheet after that day, or look at it with lab.pnl()"
         )
-
-

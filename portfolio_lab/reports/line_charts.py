@@ -13,7 +13,7 @@ from portfolio_lab.engines.constitution import MINIMUM_DAYS
 from portfolio_lab.engines.drawdown import drawdown
 from portfolio_lab.engines.rolling import rolling
 from portfolio_lab.reports.content import CHARTS
-from portfolio_lab.reports.drawn import Drawn, index_of
+from portfolio_lab.reports.drawn import Calendar, Drawn, index_of, places_of
 from portfolio_lab.reports.pictures import End, Picture, end_labels, level, sentence, stroke
 from portfolio_lab.reports.sheet import PERIODS_PER_YEAR, RISK_FREE
 from portfolio_lab.reports.svg import ACROSS, UNITS, Axis, area, line, stems, value_axis, word
@@ -21,32 +21,33 @@ from portfolio_lab.reports.svg import ACROSS, UNITS, Axis, area, line, stems, va
 HALF_YEAR, YEAR = 183, 365
 """Days of the rolling windows."""
 
-_HIGH, _LOW = 250, 170
+_HIGH, _LOW = 290, 196
 _WORST = 5
 _FEWEST = 3
+_HALF_DECADE, _MANY_DECADES = 0.5, 3
 
 
 def growth_charts(drawn: Drawn) -> list[str]:
     """Return cumulative returns: plain, on a log scale, and at the benchmark's volatility."""
-    lines = [("a", drawn.name, index_of(drawn.daily))]
-    if drawn.beside is not None:
-        lines.append(("b", drawn.other, index_of(drawn.beside)))
+    lines = [("a", drawn.name, index_of(drawn.ours.returns))]
+    if drawn.theirs is not None:
+        lines.append(("b", drawn.other, index_of(drawn.theirs.returns)))
     return [_cumulative(drawn, lines), _logarithmic(drawn, lines), _matched(drawn)]
 
 
-def _cumulative(drawn: Drawn, lines: Sequence[tuple[str, str, np.ndarray]]) -> str:
-    return _growth(drawn, lines, CHARTS["returns"], "Cumulative returns", "TWR, net of cash flows", "wide", _HIGH)
+_Line = tuple[str, str, np.ndarray]
+
+
+def _cumulative(drawn: Drawn, lines: Sequence[_Line]) -> str:
+    names = CHARTS["returns"], "Cumulative returns", "TWR, net of cash flows"
+    return _growth(drawn, lines, names, kind="wide", pixels=_HIGH)
 
 
 def _growth(
-    drawn: Drawn,
-    lines: Sequence[tuple[str, str, np.ndarray]],
-    identity: str,
-    title: str,
-    note: str,
-    kind: str,
-    pixels: int,
+    drawn: Drawn, lines: Sequence[_Line], names: tuple[str, str, str], *, kind: str = "", pixels: int = _LOW
 ) -> str:
+    """Return the chart of lines of growth; `names` are its id, title and note."""
+    identity, title, note = names
     axis = Axis.over(*(values - 1 for _, _, values in lines), pixels=pixels, include=[0.0], about=5)
     plots, ends = [], []
     for shade, name, values in reversed(lines):
@@ -65,7 +66,7 @@ def _growth(
     ).html()
 
 
-def _logarithmic(drawn: Drawn, lines: Sequence[tuple[str, str, np.ndarray]]) -> str:
+def _logarithmic(drawn: Drawn, lines: Sequence[_Line]) -> str:
     title = "Cumulative returns, log scale"
     shown = [(shade, name, np.where(values > 0, values, np.nan)) for shade, name, values in lines]
     logs = [(shade, name, values, np.log10(values)) for shade, name, values in shown]
@@ -94,9 +95,9 @@ def _log_axis(logs: Sequence[np.ndarray]) -> tuple[Axis, str]:
     low, high = float(min(known.min(), 0.0)), float(max(known.max(), 0.0))
     room = max(0.04 * (high - low), 0.004)
     axis = Axis(low - room, high + room, _LOW, ())
-    steps: tuple[float, ...] = (1, 2, 5) if high - low > 0.5 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+    steps: tuple[float, ...] = (1, 2, 5) if high - low > _HALF_DECADE else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     decades = range(math.floor(axis.low), math.ceil(axis.high) + 1)
-    marks = [step * 10.0**decade for decade in decades for step in (steps if high - low < 3 else (1,))]
+    marks = [step * 10.0**decade for decade in decades for step in (steps if high - low < _MANY_DECADES else (1,))]
     marks = [mark for mark in marks if axis.low <= math.log10(mark) <= axis.high]
     if len(marks) < _FEWEST:
         marks = [mark for mark in round_ticks(10**axis.low, 10**axis.high) if mark > 0]
@@ -106,24 +107,30 @@ def _log_axis(logs: Sequence[np.ndarray]) -> tuple[Axis, str]:
 def _log_mark(axis: Axis, mark: float) -> str:
     top = axis.y(math.log10(mark))
     zero = ' class="zero"' if mark == 1 else ""
-    return f'<line x1="0" x2="100%" y1="{top:.6g}" y2="{top:.6g}"{zero}/>' + word(0, top + 4, f"{mark:,.4g}×", "tick", -7)
+    return f'<line x1="0" x2="100%" y1="{top:.6g}" y2="{top:.6g}"{zero}/>' + word(
+        0, top + 4, f"{mark:,.4g}×", "tick", -7
+    )
 
 
 def _matched(drawn: Drawn) -> str:
-    identity, title = CHARTS["vol_returns"], "Cumulative returns at the benchmark's volatility"
-    if drawn.beside is None or drawn.benchmark is None:
+    identity, title = CHARTS["vol_returns"], "At the benchmark's volatility"
+    if drawn.theirs is None:
         return sentence(identity, title, "Needs a benchmark.")
-    if len(drawn.returns) < MINIMUM_DAYS:
-        return sentence(identity, title, f"Needs {MINIMUM_DAYS} days with a known return; there are {len(drawn.returns)}.")
-    own, its = float(np.nanstd(drawn.daily, ddof=1)), float(np.nanstd(drawn.beside, ddof=1))
+    count = len(drawn.ours.known.days)
+    if count < MINIMUM_DAYS:
+        return sentence(identity, title, f"Needs {MINIMUM_DAYS} days with a known return; there are {count}.")
+    ours, theirs = drawn.ours.returns, drawn.theirs.returns
+    own, its = float(np.nanstd(ours, ddof=1)), float(np.nanstd(theirs, ddof=1))
     if not own > 0:
         return sentence(identity, title, "Needs returns that vary: a flat line has no volatility to be matched.")
-    scaled = drawn.daily * (its / own)
+    scaled = ours * (its / own)
     if np.nanmin(scaled) < -1:
-        return sentence(identity, title, "Cannot be drawn: scaled so far, one day would have lost more than everything.")
-    lines = [("a", drawn.name, index_of(scaled)), ("b", drawn.other, index_of(drawn.beside))]
-    note = f"each day's return × {its / own:.2f}"
-    return _growth(drawn, lines, identity, title, note, "", _LOW)
+        return sentence(
+            identity, title, "Cannot be drawn: scaled so far, one day would have lost more than everything."
+        )
+    lines = [("a", drawn.name, index_of(scaled)), ("b", drawn.other, index_of(theirs))]
+    note = f"cumulative, each day's return × {its / own:.2f}"
+    return _growth(drawn, lines, (identity, title, note))
 
 
 # ---------------------------------------------------------------- rolling
@@ -136,38 +143,36 @@ def rolling_charts(drawn: Drawn) -> list[str]:
     charts.append(_rolling_volatility(drawn, half))
     for name, title in (("sharpe", "Rolling Sharpe ratio"), ("sortino", "Rolling Sortino ratio")):
         identity = CHARTS[f"rolling_{name}"]
-        charts.append(_rolled(drawn, identity, title, [("a", drawn.name, _of(half, name, drawn))], fraction=False))
+        charts.append(_rolled(drawn, identity, title, [("a", drawn.name, half[name].to_numpy())], fraction=False))
     return charts
 
 
-def _window(drawn: Drawn, window: int, benchmark: pd.Series | None = None) -> pd.DataFrame | None:
-    """Return the rolling figures of whole windows; None where the history is shorter than one."""
-    if len(drawn.days) < window:
-        return None
-    beside = drawn.benchmark if benchmark is None else benchmark
-    found = rolling(drawn.returns, window, beside, periods_per_year=PERIODS_PER_YEAR, risk_free=RISK_FREE)
-    return found.iloc[window - 1 :]
+def _window(drawn: Drawn, window: int) -> pd.DataFrame:
+    """Return the rolling figures of whole windows, NaN before the first."""
+    beside = None if drawn.theirs is None else pd.Series(drawn.theirs.returns)
+    return _rolling(drawn.ours, window, beside)
 
 
-def _of(figures: pd.DataFrame | None, name: str, drawn: Drawn) -> np.ndarray:
-    empty = np.full(len(drawn.days), np.nan)
-    return empty if figures is None or name not in figures else drawn.on_calendar(figures[name])
+def _rolling(calendar: Calendar, window: int, beside: pd.Series | None = None) -> pd.DataFrame:
+    # On places rather than dates: the calendar is whole already.
+    series = pd.Series(calendar.returns)
+    found = rolling(series, window, beside, periods_per_year=PERIODS_PER_YEAR, risk_free=RISK_FREE)
+    found.iloc[: window - 1] = np.nan
+    return found
 
 
-def _rolling_beta(drawn: Drawn, half: pd.DataFrame | None) -> str:
+def _rolling_beta(drawn: Drawn, half: pd.DataFrame) -> str:
     identity, title = CHARTS["rolling_beta"], "Rolling beta"
-    if drawn.benchmark is None:
+    if drawn.theirs is None:
         return sentence(identity, title, "Needs a benchmark.")
-    year = _window(drawn, YEAR)
-    lines = [("a", "6 months", _of(half, "beta", drawn)), ("c", "12 months", _of(year, "beta", drawn))]
+    lines = [("a", "6 months", half["beta"].to_numpy()), ("c", "12 months", _window(drawn, YEAR)["beta"].to_numpy())]
     return _rolled(drawn, identity, title, lines, fraction=False, note=f"to {drawn.other}; {HALF_YEAR} and {YEAR} days")
 
 
-def _rolling_volatility(drawn: Drawn, half: pd.DataFrame | None) -> str:
-    lines = [("a", drawn.name, _of(half, "volatility", drawn))]
-    if drawn.benchmark is not None and half is not None:
-        its = rolling(drawn.benchmark, HALF_YEAR, periods_per_year=PERIODS_PER_YEAR).iloc[HALF_YEAR - 1 :]
-        lines.append(("b", drawn.other, drawn.on_calendar(its["volatility"])))
+def _rolling_volatility(drawn: Drawn, half: pd.DataFrame) -> str:
+    lines = [("a", drawn.name, half["volatility"].to_numpy())]
+    if drawn.theirs is not None:
+        lines.append(("b", drawn.other, _rolling(drawn.theirs, HALF_YEAR)["volatility"].to_numpy()))
     return _rolled(drawn, CHARTS["rolling_vol"], "Rolling volatility", lines, fraction=True)
 
 
@@ -175,7 +180,7 @@ def _rolled(
     drawn: Drawn,
     identity: str,
     title: str,
-    lines: Sequence[tuple[str, str, np.ndarray]],
+    lines: Sequence[_Line],
     *,
     fraction: bool,
     note: str = "",
@@ -185,7 +190,7 @@ def _rolled(
         return sentence(identity, title, _short(drawn))
     mean = float(np.nanmean(shown[0][2]))
     # Over days that are unknown a window still has a value, but the day has none: the line breaks there.
-    known = ~np.isnan(drawn.daily)
+    known = ~np.isnan(drawn.ours.returns)
     axis = Axis.over(*(values for *_, values in shown), pixels=_LOW, include=[0.0] if fraction else [])
     plots, ends = [level(axis, mean, "mean")], []
     for shade, name, values in reversed(shown):
@@ -208,8 +213,8 @@ def _rolled(
 
 
 def _short(drawn: Drawn) -> str:
-    if len(drawn.days) < HALF_YEAR:
-        return f"Needs a history of {HALF_YEAR} days; this one has {len(drawn.days)}."
+    if len(drawn.ours.days) < HALF_YEAR:
+        return f"Needs a history of {HALF_YEAR} days; this one has {len(drawn.ours.days)}."
     return f"Needs a window with {MINIMUM_DAYS} known returns that are not all alike."
 
 
@@ -222,19 +227,18 @@ def drawdown_charts(drawn: Drawn) -> list[str]:
 
 
 def _falls(drawn: Drawn) -> str:
-    pixels = _HIGH - 30
-    grown = index_of(drawn.daily) - 1
+    pixels = _HIGH - 40
+    grown = index_of(drawn.ours.returns) - 1
     axis = Axis.over(grown, pixels=pixels, include=[0.0])
     worst = drawn.falls.head(_WORST)
     bands, numbers = [], []
-    for number, (start, end) in enumerate(_ends(worst, drawn), 1):
-        left, right = drawn.dates.share(start), drawn.dates.share(end)
+    for number, (left, right) in enumerate(_ends(worst, drawn), 1):
         wide = f"{left * ACROSS:.0f}", f"{max(right - left, 0.002) * ACROSS:.0f}"
         bands.append(f'<rect class="fall" x="{wide[0]}" width="{wide[1]}" y="0" height="{pixels * UNITS}"/>')
         numbers.append(word(50 * (left + right), 11, number, "number"))
     told = " ".join(f"{place}: {percent(depth)}." for place, depth in enumerate(worst["depth"], 1))
     last = _last(grown)
-    end = End(last, drawn.name, percent(last, decimals=1, signed=True), "a")
+    ending = End(last, drawn.name, percent(last, decimals=1, signed=True), "a")
     return Picture(
         id=CHARTS["dd_periods"],
         title="Worst five drawdowns",
@@ -243,23 +247,23 @@ def _falls(drawn: Drawn) -> str:
         around=value_axis(axis, fraction=True)
         + "".join(numbers)
         + drawn.dates.axis(pixels + 16)
-        + end_labels(axis, [end]),
+        + end_labels(axis, [ending]),
         pixels=pixels,
         note="shaded from the peak to the day back at it; numbers as in the table" if len(worst) else "there was none",
         kind="wide ends",
     ).html()
 
 
-def _ends(worst: pd.DataFrame, drawn: Drawn) -> list[tuple[np.datetime64, np.datetime64]]:
-    last = drawn.returns.index[-1]
-    begins = worst["start"].to_numpy().astype("datetime64[D]") - 1
-    ends = worst["recovery"].fillna(last).to_numpy().astype("datetime64[D]")
-    return list(zip(begins, ends, strict=True))
+def _ends(worst: pd.DataFrame, drawn: Drawn) -> list[tuple[float, float]]:
+    """Return where each begins and ends, as shares of the width."""
+    last = np.flatnonzero(~np.isnan(drawn.ours.returns))[-1]
+    ends = worst["recovery"].astype("float64").fillna(last)
+    return [(drawn.dates.at(start - 1), drawn.dates.at(end)) for start, end in zip(worst["start"], ends, strict=True)]
 
 
 def _underwater(drawn: Drawn) -> str:
-    depth = np.concatenate(([0.0], drawn.on_calendar(drawdown(drawn.returns))))
-    axis = Axis.over(depth, pixels=_LOW - 20, include=[0.0])
+    depth = np.concatenate(([0.0], drawdown(pd.Series(drawn.ours.returns)).to_numpy()))
+    axis = Axis.over(depth, pixels=_LOW - 10, include=[0.0])
     y, mean = axis.at(depth), float(np.nanmean(depth[1:]))
     deepest = float(np.nanmin(depth))
     last = _last(depth)
@@ -281,13 +285,13 @@ def _underwater(drawn: Drawn) -> str:
 
 def days_chart(drawn: Drawn) -> str:
     """Return each day's return as a stroke from zero; days whose return is an estimate have a mark at the foot."""
-    pixels = _LOW - 10
-    axis = Axis.over(drawn.daily, pixels=pixels, include=[0.0])
-    x, y, base = drawn.dates.x[1:], axis.at(drawn.daily), float(axis.at(np.zeros(1))[0])
-    up, down = np.where(drawn.daily > 0, y, np.nan), np.where(drawn.daily < 0, y, np.nan)
+    pixels = _LOW
+    axis = Axis.over(drawn.ours.returns, pixels=pixels, include=[0.0])
+    x, y, base = drawn.dates.x[1:], axis.at(drawn.ours.returns), float(axis.at(np.zeros(1))[0])
+    up, down = np.where(drawn.ours.returns > 0, y, np.nan), np.where(drawn.ours.returns < 0, y, np.nan)
     guessed = _marks(drawn, drawn.sheet.estimated, pixels)
-    mean = float(drawn.returns.mean())
-    note = f"mean {percent(mean)}, best {percent(drawn.returns.max())}, worst {percent(drawn.returns.min())}"
+    values = drawn.ours.known.returns
+    note = f"mean {percent(values.mean())}, best {percent(values.max())}, worst {percent(values.min())}"
     return Picture(
         id=CHARTS["daily_returns"],
         title="Daily returns",
@@ -301,11 +305,8 @@ def days_chart(drawn: Drawn) -> str:
 
 
 def _marks(drawn: Drawn, days: pd.DatetimeIndex, pixels: int) -> str:
-    inside = days[days.isin(drawn.returns.index)]
-    places = (inside.to_numpy().astype("datetime64[D]") - drawn.days[0]).astype("int64")
-    x = drawn.dates.x[1:][places]
-    foot = pixels * UNITS
-    return stroke(f"M%d {foot}v-60" * len(x) % tuple(x.tolist()), "guess") if len(x) else ""
+    x = drawn.dates.x[1:][places_of(days, drawn.ours)]
+    return stroke(f"M%d {pixels * UNITS}v-60" * len(x) % tuple(x.tolist()), "guess") if len(x) else ""
 
 
 # ---------------------------------------------------------------- in words
@@ -317,7 +318,7 @@ def _last(values: np.ndarray) -> float:
 
 
 def _span(drawn: Drawn) -> str:
-    return f"{drawn.days[0]} to {drawn.days[-1]}."
+    return f"{drawn.ours.days[0]} to {drawn.ours.days[-1]}."
 
 
 def _told(ends: Sequence[End]) -> str:

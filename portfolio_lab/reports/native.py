@@ -6,7 +6,7 @@ by our own definitions, and opens without a network or a script. The same sheet 
 
 from __future__ import annotations
 
-from portfolio_lab.reports.drawn import Drawn, drawn
+from portfolio_lab.reports.drawn import Drawn, calendar_of, drawn
 from portfolio_lab.reports.line_charts import days_chart, drawdown_charts, growth_charts, rolling_charts
 from portfolio_lab.reports.native_figures import figures_of
 from portfolio_lab.reports.native_style import STYLE
@@ -34,9 +34,10 @@ def native_page(sheet: Sheet) -> str:
         BadInputError: no return is known; one is infinite or below -100 %; two stand on one day.
     """
     found = drawn(sheet)
-    ours = figures_of(found.returns, found.benchmark, found.falls)
-    theirs = None if found.benchmark is None else figures_of(found.benchmark.dropna())
-    known = ours if sheet.known is sheet.returns or sheet.known.equals(sheet.returns) else figures_of(sheet.known.dropna())
+    ours = figures_of(found.ours, found.theirs, found.falls)
+    theirs = None if found.theirs is None else figures_of(found.theirs)
+    is_whole = sheet.known is sheet.returns or sheet.known.equals(sheet.returns)
+    known = ours if is_whole else figures_of(calendar_of(sheet.known, sheet.name))
     tables = figures_table(found, ours, theirs) + years_table(found) + falls_table(found)
     return (
         f'<!DOCTYPE html>\n<html lang="en">{_head(sheet)}<body>{_title(found)}{headline(known)}'
@@ -55,8 +56,8 @@ def _head(sheet: Sheet) -> str:
 
 
 def _title(found: Drawn) -> str:
-    beside = "" if found.benchmark is None else f", beside {found.other}"
-    span = f"{_SCOPES[found.sheet.scope]}, {found.days[0]} to {found.days[-1]}{beside}"
+    beside = "" if found.theirs is None else f", beside {found.other}"
+    span = f"{_SCOPES[found.sheet.scope]}, {found.ours.days[0]} to {found.ours.days[-1]}{beside}"
     notes = " ".join(found.sheet.notes)
     return f'<header><h1>{text(found.sheet.name)}</h1><p>{text(span)}</p><p class="notes">{text(notes)}</p></header>'
 

@@ -7,16 +7,17 @@ for; `content` holds their definitions.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from portfolio_lab.engines.constitution import MINIMUM_CAGR_DAYS, MINIMUM_DAYS, TAIL
-from portfolio_lab.engines.drawdown import drawdown, drawdowns
+from portfolio_lab.engines.drawdown import drawdown
+from portfolio_lab.engines.extremes import extremes
 from portfolio_lab.engines.performance import metrics
 from portfolio_lab.engines.relative import relative
 from portfolio_lab.engines.tail import expected_shortfall
+from portfolio_lab.reports.drawn import Calendar
 from portfolio_lab.reports.periods import Unit, linked
 from portfolio_lab.reports.sheet import PERIODS_PER_YEAR, RISK_FREE
 
@@ -27,27 +28,40 @@ _OUTLIER = 0.01
 _SPANS = {"months_3": 3, "months_6": 6, "months_12": 12}
 _YEARS = {"years_3": 3, "years_5": 5, "years_10": 10}
 _MONTHS_A_YEAR = 12
+_PAIR = 2
 _CALENDAR: dict[Unit, str] = {"month": "months", "quarter": "quarters", "year": "years"}
 
 
-def figures_of(returns: pd.Series, benchmark: pd.Series | None = None, falls: pd.DataFrame | None = None) -> Figures:
+def figures_of(ours: Calendar, theirs: Calendar | None = None, falls: pd.DataFrame | None = None) -> Figures:
     """Return every figure of `content.ROWS` by its name; NaN or None where it is unknown.
 
     Args:
-        returns: known daily returns on dates, ascending, none below -100 %.
-        benchmark: on the same dates; without it the figures beside one are not there.
-        falls: `drawdowns(returns)`, where the caller has it already.
+        ours: daily returns, none below -100 %.
+        theirs: the benchmark on the same days; without it the figures beside one are not there.
+        falls: `ours.falls()`, where the caller has it already.
     """
-    found: Figures = {str(name): value for name, value in metrics(returns, PERIODS_PER_YEAR, RISK_FREE).to_dict().items()}
-    days, values = returns.index.to_numpy().astype("datetime64[D]"), returns.to_numpy(dtype="float64")
-    enough = len(values) >= MINIMUM_DAYS
-    found |= {"first_day": returns.index[0], "last_day": returns.index[-1], "risk_free": RISK_FREE}
-    found |= _calendar(days, values, enough=enough) | _trailing(days, values, _number(found["cagr"]))
+    known = ours.known
+    values, enough = known.returns, len(known.returns) >= MINIMUM_DAYS
+    found = _by_engines(ours)
+    found |= {
+        "first_day": pd.Timestamp(known.days[0]),
+        "last_day": pd.Timestamp(known.days[-1]),
+        "risk_free": RISK_FREE,
+    }
+    found |= _calendar(known, enough=enough) | _trailing(known, _number(found["cagr"]))
     found |= _by_day(values, found) if enough else dict.fromkeys(_BY_DAY, math.nan)
-    found |= _under_water(returns, drawdowns(returns) if falls is None else falls, found)
+    found |= _under_water(ours, ours.falls() if falls is None else falls, found)
     found["time_in_market"] = _share(values != 0)
     found["return_on_exposure"] = _quotient(_number(found["cagr"]), _number(found["time_in_market"]))
-    return found if benchmark is None else found | _beside(returns, benchmark, found)
+    return found if theirs is None else found | _beside(ours, theirs, found)
+
+
+def _by_engines(ours: Calendar) -> Figures:
+    # On places rather than dates: the calendar is whole already, and need not be made so again.
+    figures = metrics(pd.Series(ours.returns), PERIODS_PER_YEAR, RISK_FREE)
+    found: Figures = {str(name): float(value) for name, value in figures.items()}
+    seen = extremes(ours.returns[None], pd.DatetimeIndex(ours.days))
+    return found | {name: float(values[0]) for name, values in seen.items()}
 
 
 def _number(value: Figure) -> float:
@@ -123,16 +137,18 @@ def _smart(values: np.ndarray, known: Figures) -> Figures:
 
 
 def autocorrelation_penalty(values: np.ndarray) -> float:
-    """Return sqrt(1 + 2 sum over k of (n - k) / n x |rho| ^ k), rho between each day and the next; 1 where rho is unknown.
+    """Return what a Sharpe ratio is divided by where returns follow on one another; 1 where that is unknown.
+
+        sqrt(1 + 2 sum over k of (n - k) / n x |rho| ^ k), rho between each day and the next
 
     >>> autocorrelation_penalty(np.array([0.01, 0.01, 0.01]))
     1.0
     """
     count = len(values)
+    if count <= _PAIR or not (np.ptp(values[:-1]) > 0 and np.ptp(values[1:]) > 0):
+        return 1.0
     first, second = values[:-1] - values[:-1].mean(), values[1:] - values[1:].mean()
     spread = math.sqrt(float(first @ first) * float(second @ second))
-    if not spread > 0:
-        return 1.0
     lags = np.arange(1, count)
     return math.sqrt(1 + 2 * float(((count - lags) / count * abs(float(first @ second) / spread) ** lags).sum()))
 
@@ -140,8 +156,8 @@ def autocorrelation_penalty(values: np.ndarray) -> float:
 # ---------------------------------------------------------------- by the calendar
 
 
-def _calendar(days: np.ndarray, values: np.ndarray, *, enough: bool) -> Figures:
-    months, quarters, years = (linked(days, values, unit).returns for unit in _CALENDAR)
+def _calendar(known: Calendar, *, enough: bool) -> Figures:
+    months, quarters, years = (linked(known.days, known.returns, unit).returns for unit in _CALENDAR)
     found: Figures = {
         f"win_{name}": _share(periods > 0)
         for name, periods in zip(_CALENDAR.values(), (months, quarters, years), strict=True)
@@ -158,15 +174,18 @@ def _calendar(days: np.ndarray, values: np.ndarray, *, enough: bool) -> Figures:
     }
 
 
-def _trailing(days: np.ndarray, values: np.ndarray, cagr: float) -> Figures:
-    last = pd.Timestamp(days[-1])
+def _since(known: Calendar, start: np.datetime64) -> float:
+    return float(np.prod(1.0 + known.returns[known.days >= start]) - 1.0)
+
+
+def _trailing(known: Calendar, cagr: float) -> Figures:
+    days, last = known.days, pd.Timestamp(known.days[-1])
     month, year = days[-1].astype("datetime64[M]"), days[-1].astype("datetime64[Y]")
-    since: Callable[[object], float] = lambda start: float(np.prod(1.0 + values[days >= start]) - 1.0)  # noqa: E731 - of these days
-    found: Figures = {"this_month": since(month), "this_year": since(year), "all_time": cagr}
+    found: Figures = {"this_month": _since(known, month), "this_year": _since(known, year), "all_time": cagr}
     for name, months in (*_SPANS.items(), *((name, years * _MONTHS_A_YEAR) for name, years in _YEARS.items())):
         before = (last - pd.DateOffset(months=months)).to_numpy().astype("datetime64[D]")
         # Periods are open at their start: the day of the same date lies before them.
-        total = since(before + 1) if days[0] <= before + 1 else math.nan
+        total = _since(known, before + 1) if days[0] <= before + 1 else math.nan
         elapsed = (days[-1] - before).astype("int64") / PERIODS_PER_YEAR
         found[name] = (1.0 + total) ** (1.0 / elapsed) - 1.0 if name in _YEARS else total
     return found
@@ -175,33 +194,30 @@ def _trailing(days: np.ndarray, values: np.ndarray, cagr: float) -> Figures:
 # ---------------------------------------------------------------- drawdowns, and the benchmark
 
 
-def _under_water(returns: pd.Series, falls: pd.DataFrame, known: Figures) -> Figures:
+def _under_water(ours: Calendar, falls: pd.DataFrame, known: Figures) -> Figures:
     cagr, ulcer, volatility = (_number(known[name]) for name in ("cagr", "ulcer_index", "volatility"))
-    tail = expected_shortfall(drawdown(returns).to_numpy(), TAIL)
+    tail = expected_shortfall(drawdown(pd.Series(ours.returns)).to_numpy(), TAIL)
     is_long = _number(known["days"]) >= MINIMUM_CAGR_DAYS
     found: Figures = {
         "martin": _quotient(cagr, ulcer),
         "serenity": _quotient(cagr, ulcer * -tail / volatility) if is_long and volatility else math.nan,
         "average_length": float(falls["length"].mean()) if len(falls) else math.nan,
     }
-    return found | (_deepest(falls) if len(falls) else dict.fromkeys(_DEEPEST))
+    return found | (_deepest(ours, falls) if len(falls) else dict.fromkeys(_DEEPEST))
 
 
 _DEEPEST = {"deepest_start": "start", "deepest_day": "valley", "deepest_recovery": "recovery"}
 
 
-def _deepest(falls: pd.DataFrame) -> Figures:
-    return {name: _day(falls[column].iloc[0]) for name, column in _DEEPEST.items()}
+def _deepest(ours: Calendar, falls: pd.DataFrame) -> Figures:
+    places = {name: falls[column].iloc[0] for name, column in _DEEPEST.items()}
+    return {name: None if pd.isna(place) else pd.Timestamp(ours.day(place)) for name, place in places.items()}
 
 
-def _day(value: object) -> pd.Timestamp | None:
-    return value if isinstance(value, pd.Timestamp) else None
-
-
-def _beside(returns: pd.Series, benchmark: pd.Series, known: Figures) -> Figures:
+def _beside(ours: Calendar, theirs: Calendar, known: Figures) -> Figures:
+    sides = pd.Series(ours.returns), pd.Series(theirs.returns)
     found: Figures = {
-        str(name): value
-        for name, value in relative(returns, benchmark, PERIODS_PER_YEAR, RISK_FREE).to_dict().items()
+        str(name): value for name, value in relative(*sides, PERIODS_PER_YEAR, RISK_FREE).to_dict().items()
     }
     correlation, beta = _number(found["correlation"]), _number(found["beta"])
     return found | {"r_squared": correlation**2, "treynor": _quotient(_number(known["cagr"]), beta)}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 STYLE = """
 :root { color-scheme: light; --ground: #f4f6fa; --panel: #ffffff; --edge: #dfe4ec; --grid: #e8ecf2; --text: #131822;
-  --muted: #586377; --accent: #2c62d6; --other: #9a6200; --third: #0b8261; --up: #0b8261; --down: #cb2f4b; --warn: #9a6200; }
+  --muted: #586377; --accent: #2c62d6; --other: #9a6200; --third: #0b8261; --up: #0b8261; --down: #cb2f4b;
+  --warn: #9a6200; }
 @media screen and (prefers-color-scheme: dark) {
   :root { color-scheme: dark; --ground: #0b0f16; --panel: #121721; --edge: #1f2735; --grid: #1c2432; --text: #eef1f6;
-    --muted: #9aa5b8; --accent: #5b8def; --other: #e3a63c; --third: #22b38a; --up: #22b38a; --down: #ec5a70; --warn: #e3a63c; }
+    --muted: #9aa5b8; --accent: #5b8def; --other: #e3a63c; --third: #22b38a; --up: #22b38a; --down: #ec5a70;
+  --warn: #e3a63c; }
 }
 * { box-sizing: border-box; }
 html { background: var(--ground); -webkit-text-size-adjust: 100%; }
-body { margin: 0 auto; max-width: 1280px; padding: 28px 20px 40px; color: var(--text); font: 14px/1.45 Inter, "Segoe UI",
+body { margin: 0 auto; max-width: 1280px; padding: 28px 20px 40px; color: var(--text);
+  font: 14px/1.45 Inter, "Segoe UI",
   system-ui, -apple-system, "Helvetica Neue", "DejaVu Sans", sans-serif; font-variant-numeric: tabular-nums; }
 h1, h2, p, dl, dd, figure { margin: 0; }
 header { display: flex; flex-wrap: wrap; align-items: baseline; gap: 4px 16px; margin: 0 2px 16px; }
@@ -19,8 +22,10 @@ h1 { font-size: 24px; font-weight: 650; letter-spacing: -.02em; overflow-wrap: a
 header p { color: var(--muted); }
 header .notes { flex: 1 1 100%; font-size: 12.5px; }
 h2, figcaption b { font-size: 14px; font-weight: 600; letter-spacing: -.005em; }
-.panel { background: var(--panel); border: 1px solid var(--edge); border-radius: 12px; padding: 14px 16px; min-width: 0; }
-.tiles { display: grid; grid-template-columns: repeat(5, 1fr); background: var(--edge); gap: 1px; border: 1px solid var(--edge);
+.panel { background: var(--panel); border: 1px solid var(--edge); border-radius: 12px; padding: 14px 16px;
+  min-width: 0; }
+.tiles { display: grid; grid-template-columns: repeat(5, 1fr); background: var(--edge); gap: 1px;
+  border: 1px solid var(--edge);
   border-radius: 12px; overflow: hidden; margin-bottom: 14px; }
 .tiles > div { background: var(--panel); padding: 12px 16px 11px; min-width: 0; }
 .tiles dt { color: var(--muted); font-size: 12px; }
@@ -30,10 +35,12 @@ main { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 404px); ga
 .charts { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 14px; }
 .tables { display: grid; gap: 14px; }
 .wide { grid-column: 1 / -1; }
-figcaption { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 10px; margin-bottom: 6px; min-height: 21px; }
-figcaption small { color: var(--muted); font-size: 12px; }
+figcaption { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 10px; margin-bottom: 6px;
+  min-height: 21px; }
+figcaption small { flex: 1 0 100%; order: 1; color: var(--muted); font-size: 12px; }
 .key { font-size: 12px; color: var(--muted); }
-.key::before { content: ""; display: inline-block; width: 9px; height: 9px; border-radius: 2px; margin-right: 5px; background: var(--accent); }
+.key::before { content: ""; display: inline-block; width: 9px; height: 9px; border-radius: 2px; margin-right: 5px;
+  background: var(--accent); }
 .key.b::before { background: var(--other); }
 .none p { color: var(--muted); padding: 34px 8px; text-align: center; }
 .none { display: flex; flex-direction: column; }
@@ -46,7 +53,7 @@ figure > svg { display: block; overflow: visible; width: calc(100% - 44px); marg
 path.a { stroke: var(--accent); } path.b { stroke: var(--other); stroke-width: 1.3; } path.c { stroke: var(--third); }
 path.d { stroke: var(--down); stroke-width: 1.2; }
 .plot path.depth { fill: var(--down); fill-opacity: .16; stroke: none; }
-.plot path.mean { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 4 4; }
+.plot path.mean { stroke: var(--text); stroke-opacity: .6; stroke-width: 1; stroke-dasharray: 4 4; }
 .plot path.curve { stroke: var(--text); stroke-width: 1.3; }
 .plot path.up, .plot path.down { stroke-width: 1; stroke-linecap: butt; }
 path.up { stroke: var(--up); } path.down { stroke: var(--down); }
@@ -54,7 +61,8 @@ path.up { stroke: var(--up); } path.down { stroke: var(--down); }
 .plot path.origin { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 2 3; }
 .plot path.whisker { stroke: var(--muted); stroke-width: 1.2; }
 .plot path.median { stroke: var(--accent); stroke-width: 2.4; stroke-linecap: butt; }
-.plot path.dot { stroke-width: 4.5; } .plot path.dot.out { stroke: var(--muted); stroke-width: 3.6; stroke-opacity: .7; }
+.plot path.dot { stroke-width: 4.5; } .plot path.dot.out { stroke: var(--muted); stroke-width: 3.6;
+  stroke-opacity: .7; }
 .plot path.dot.a { stroke-width: 8; }
 rect.bar.a { fill: var(--accent); } rect.bar.b { fill: var(--other); }
 rect.fall { fill: var(--down); fill-opacity: .13; }
@@ -64,21 +72,25 @@ svg text { fill: var(--muted); font-size: 11px; }
 .tick { text-anchor: end; } .mid { text-anchor: middle; } .date { text-anchor: middle; }
 text.over { fill: var(--text); font-size: 10.5px; }
 text.number { fill: var(--down); font-weight: 650; text-anchor: middle; }
-text.end.a { fill: var(--accent); } text.end.b { fill: var(--other); } text.end.c { fill: var(--third); } text.end.d { fill: var(--down); }
+text.end.a { fill: var(--accent); } text.end.b { fill: var(--other); } text.end.c { fill: var(--third); }
+  text.end.d { fill: var(--down); }
 text.value { font-weight: 650; font-size: 11.5px; }
 text.row { fill: var(--text); font-weight: 500; } text.span { text-anchor: end; }
 table { width: 100%; border-collapse: collapse; font-size: 12.5px; }
-th, td { text-align: right; padding: 3.5px 0 3.5px 8px; border-bottom: 1px solid var(--grid); font-weight: 400; white-space: nowrap; }
+th, td { text-align: right; padding: 3px 0 3px 12px; border-bottom: 1px solid var(--grid); font-weight: 400;
+  white-space: nowrap; }
 th:first-child { text-align: left; padding-left: 0; white-space: normal; }
 thead th { color: var(--muted); font-size: 12px; border-bottom-color: var(--edge); }
 tbody th { color: var(--text); }
 .figures td { font-weight: 550; }
 .figures td + td { font-weight: 400; color: var(--muted); }
-.section th { padding-top: 13px; font-weight: 600; color: var(--accent); font-size: 11.5px; border-bottom-color: var(--edge); }
+.section th { padding-top: 13px; font-weight: 600; color: var(--accent); font-size: 11.5px;
+  border-bottom-color: var(--edge); }
 tbody:first-of-type .section th { padding-top: 8px; }
 tr:last-child > * { border-bottom: 0; }
 .section:last-child th { border-bottom: 1px solid; }
 th a { color: var(--muted); text-decoration: none; margin-left: 2px; padding: 0 3px; }
+#table-falls th, #table-falls td { font-size: 12px; padding-left: 6px; }
 .tables h2, .words h2 { margin-bottom: 6px; }
 .heat { table-layout: fixed; border-collapse: separate; border-spacing: 2px; }
 .heat th, .heat td { border: 0; padding: 5px 0; text-align: center; font-size: 12px; }
@@ -113,7 +125,8 @@ footer { color: var(--muted); font-size: 12px; margin: 16px 2px 0; }
   .heat tr { display: grid; grid-template-columns: repeat(6, 1fr); gap: 2px; padding-bottom: 10px; }
   .heat th { grid-column: span 3; font-weight: 650; padding: 2px 0; }
   .heat td.total { grid-column: 4 / -1; grid-row: 1; text-align: right; padding: 2px 0; }
-  .heat td::before { content: attr(data-month); display: block; font-size: 10px; color: var(--muted); line-height: 1.2; }
+  .heat td::before { content: attr(data-month); display: block; font-size: 10px; color: var(--muted);
+  line-height: 1.2; }
   .heat td.total::before { display: inline; margin-right: 6px; font-weight: 400; }
 }
 @page { size: A4; margin: 12mm; }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from portfolio_lab.dashboard.figures import UNKNOWN, percent, ratio
 from portfolio_lab.reports.content import ROWS, SECTIONS, TABLES, Row
-from portfolio_lab.reports.drawn import Drawn
+from portfolio_lab.reports.drawn import Calendar, Drawn
 from portfolio_lab.reports.native_figures import Figure, Figures
 from portfolio_lab.reports.period_charts import years_of
 from portfolio_lab.reports.periods import year_of
@@ -16,7 +18,6 @@ _HEADLINE = (
     "total_return", "cagr", "volatility", "sharpe", "sortino", "max_drawdown", "calmar", "value_at_risk", "win_rate",
     "worst_day",
 )  # fmt: skip
-_SHORT = {"value_at_risk": "Value at risk, 5 %", "win_rate": "Days with a gain"}
 _WORST = 10
 _BY_NAME = {row.name: row for row in ROWS}
 _BESIDE = "Beside the benchmark"
@@ -49,8 +50,8 @@ def _tile(row: Row, known: Figures) -> str:
         below = "" if UNKNOWN in ends else f"<small>95 %: {text(' to '.join(ends))}</small>"
     if row.name == "max_drawdown":
         below = f"<small>longest {shown(_BY_NAME['longest_drawdown'], known['longest_drawdown'])} days</small>"
-    title = text(_SHORT.get(row.name, row.title))
-    return f'<div title="{text(row.definition)}"><dt>{title}</dt><dd>{text(shown(row, known[row.name]))}{below}</dd></div>'
+    value = text(shown(row, known[row.name]))
+    return f'<div title="{text(row.definition)}"><dt>{text(row.title)}</dt><dd>{value}{below}</dd></div>'
 
 
 def figures_table(drawn: Drawn, ours: Figures, theirs: Figures | None) -> str:
@@ -109,7 +110,7 @@ def _year(total: float, other: float | None, *, alone: bool) -> str:
 def falls_table(drawn: Drawn) -> str:
     """Return the ten deepest drawdowns."""
     rows = "".join(
-        _fall(number, *values)
+        _fall(drawn.ours, number, *map(float, values))
         for number, values in enumerate(
             drawn.falls[["start", "valley", "recovery", "depth", "length"]].head(_WORST).itertuples(index=False), 1
         )
@@ -122,12 +123,10 @@ def falls_table(drawn: Drawn) -> str:
     )
 
 
-def _fall(number: int, start: object, valley: object, recovery: object, depth: float, length: int) -> str:
-    days = "".join(
-        f"<td>{day:%Y-%m-%d}</td>" if isinstance(day, pd.Timestamp) else "<td>open</td>"
-        for day in (start, valley, recovery)
-    )
-    return f'<tr><th scope="row">{number}</th>{days}<td>{percent(depth)}</td><td>{length:,}</td></tr>'
+def _fall(calendar: Calendar, number: int, *values: float) -> str:
+    *places, depth, length = values
+    days = "".join(f"<td>{'open' if math.isnan(place) else calendar.day(place)}</td>" for place in places)
+    return f'<tr><th scope="row">{number}</th>{days}<td>{percent(depth)}</td><td>{length:,.0f}</td></tr>'
 
 
 def definitions() -> str:

@@ -9,19 +9,20 @@ import numpy as np
 
 from portfolio_lab.dashboard.figures import UNKNOWN, percent, round_ticks
 from portfolio_lab.reports.content import CHARTS
-from portfolio_lab.reports.drawn import Drawn
+from portfolio_lab.reports.drawn import Calendar, Drawn
 from portfolio_lab.reports.periods import Linked, Unit, linked, year_of
 from portfolio_lab.reports.pictures import FOOT, Picture, caption, sentence, stroke
 from portfolio_lab.reports.svg import ACROSS, UNITS, Axis, line, text, value_axis, word
 
-_PIXELS = 170
+_PIXELS = 196
 _FEWEST_MONTHS = 3
 _MOST_LABELS = 8
+_LABELLED = 1.14
 _BINS = 14
 _CURVE_POINTS = 80
 _STRONG_MONTH = 0.25
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_ROW = 46
+_ROW = 50
 _FEWEST_FOR_A_BOX = 5
 _REACH = 1.5
 _UNITS: tuple[tuple[str, Unit | None], ...] = (
@@ -35,12 +36,12 @@ _UNITS: tuple[tuple[str, Unit | None], ...] = (
 
 def years_chart(drawn: Drawn) -> str:
     """Return a bar for each calendar year, beside the benchmark's."""
-    ours = linked(*_known(drawn), "year")
-    theirs = None if drawn.benchmark is None else linked(*_known_beside(drawn), "year")
+    ours, theirs = years_of(drawn)
     both = [ours.returns] if theirs is None else [ours.returns, theirs.returns]
-    axis = Axis.over(*both, pixels=_PIXELS, include=[0.0])
+    room = [_LABELLED * float(edge(part)) for part in both for edge in (np.min, np.max)]
+    axis = Axis.over(*both, pixels=_PIXELS, include=[0.0, *room])
     slot = ACROSS / len(ours.labels)
-    width = min(0.36 * slot if theirs is not None else 0.5 * slot, 900)
+    width = min(0.36 * slot if theirs is not None else 0.5 * slot, 1100)
     plots, words = [], []
     for place, year in enumerate(ours.labels):
         middle = slot * (place + 0.5)
@@ -51,7 +52,7 @@ def years_chart(drawn: Drawn) -> str:
         if theirs is not None and (found := np.flatnonzero(theirs.labels == year)).size:
             value = float(theirs.returns[found[0]])
             plots.append(_bar(axis, middle + 0.02 * slot, width, value, "b"))
-            words.append(_bar_label(axis, middle + 0.02 * slot + width / 2, value, len(ours.labels)))
+            words.append(_bar_label(axis, middle + 0.02 * slot + width / 2, value, 2 * len(ours.labels)))
     told = " ".join(f"{year_of(int(y))}: {percent(r)}." for y, r in zip(ours.labels, ours.returns, strict=True))
     return Picture(
         id=CHARTS["eoy_returns"],
@@ -66,7 +67,7 @@ def years_chart(drawn: Drawn) -> str:
 
 
 def _keys(drawn: Drawn) -> list[tuple[str, str]]:
-    return [("a", drawn.name)] + ([] if drawn.benchmark is None else [("b", drawn.other)])
+    return [("a", drawn.name)] + ([] if drawn.theirs is None else [("b", drawn.other)])
 
 
 def _bar(axis: Axis, left: float, width: float, value: float, kind: str) -> str:
@@ -81,7 +82,7 @@ def _bar_label(axis: Axis, middle: float, value: float, years: int) -> str:
     if years > _MOST_LABELS:
         return ""
     top = axis.y(value) + (-5 if value >= 0 else 13)
-    return word(middle / 100, top, percent(value, decimals=0 if abs(value) >= 1 else 1, signed=True), "mid over")
+    return word(middle / 100, top, percent(value, decimals=0, signed=True), "mid over")
 
 
 # ---------------------------------------------------------------- months
@@ -89,11 +90,11 @@ def _bar_label(axis: Axis, middle: float, value: float, years: int) -> str:
 
 def months_chart(drawn: Drawn) -> str:
     """Return the histogram of monthly returns, their normal curve and mean, and the benchmark's outline."""
-    identity, title = CHARTS["monthly_dist"], "Monthly returns, distribution"
-    ours = linked(*_known(drawn), "month").returns
+    identity, title = CHARTS["monthly_dist"], "Distribution of months"
+    ours = _linked(drawn.ours, "month").returns
     if len(ours) < _FEWEST_MONTHS:
         return sentence(identity, title, f"Needs {_FEWEST_MONTHS} calendar months; there are {len(ours)}.")
-    theirs = None if drawn.benchmark is None else linked(*_known_beside(drawn), "month").returns
+    theirs = None if drawn.theirs is None else _linked(drawn.theirs, "month").returns
     edges = _edges(ours if theirs is None else np.concatenate((ours, theirs)))
     counts = np.histogram(ours, edges)[0]
     beside = np.zeros_like(counts) if theirs is None else np.histogram(theirs, edges)[0]
@@ -158,9 +159,10 @@ def _normal_curve(months: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np
 def _count_axis(axis: Axis) -> str:
     rows = []
     for tick in axis.ticks:
-        top = axis.y(tick)
-        rows.append(f'<line x1="0" x2="100%" y1="{top:.6g}" y2="{top:.6g}"{_zero(tick)}/>')
-        rows.append(word(0, top + 4, f"{tick:g}", "tick", dx=-7) if tick == round(tick) else "")
+        if tick == round(tick):
+            top = axis.y(tick)
+            rows.append(f'<line x1="0" x2="100%" y1="{top:.6g}" y2="{top:.6g}"{_zero(tick)}/>')
+            rows.append(word(0, top + 4, f"{tick:g}", "tick", dx=-7))
     return "".join(rows)
 
 
@@ -172,14 +174,19 @@ def _edge_labels(edges: np.ndarray) -> str:
     ticks = round_ticks(float(edges[0]), float(edges[-1]), about=6)
     places = _across(np.array(ticks), edges) / 100
     return "".join(
-        word(place, _PIXELS + 16, percent(tick, decimals=0 if tick * 100 == round(tick * 100) else 1), "date mid odd"[: 8 if number % 2 == 0 else 12])
+        word(
+            place,
+            _PIXELS + 16,
+            percent(tick, decimals=0 if tick * 100 == round(tick * 100) else 1),
+            "date mid odd"[: 8 if number % 2 == 0 else 12],
+        )
         for number, (tick, place) in enumerate(zip(ticks, places.tolist(), strict=True))
     )
 
 
 def heat_map(drawn: Drawn) -> str:
     """Return the table of monthly returns, newest year first, shaded by gain and loss."""
-    months, years = linked(*_known(drawn), "month"), linked(*_known(drawn), "year")
+    months, years = _linked(drawn.ours, "month"), _linked(drawn.ours, "year")
     found = dict(zip(months.labels.tolist(), months.returns.tolist(), strict=True))
     strongest = min(max(abs(value) for value in found.values()) or 1.0, _STRONG_MONTH)
     rows = "".join(
@@ -213,8 +220,8 @@ def _points(value: float) -> str:
 
 def spread_chart(drawn: Drawn) -> str:
     """Return a box of quartiles for the returns of days, weeks, months, quarters and years, each on its own scale."""
-    days, values = _known(drawn)
-    rows = [(name, values if unit is None else linked(days, values, unit).returns) for name, unit in _UNITS]
+    days = drawn.ours.known.returns
+    rows = [(name, days if unit is None else _linked(drawn.ours, unit).returns) for name, unit in _UNITS]
     plots, words = zip(*(_spread(place, name, part) for place, (name, part) in enumerate(rows)), strict=True)
     told = " ".join(f"{name}: median {percent(float(np.median(part)))}." for name, part in rows)
     return Picture(
@@ -250,31 +257,28 @@ def _spread(place: int, name: str, values: np.ndarray) -> tuple[str, str]:
 def _box(values: np.ndarray, x: np.ndarray, y: int) -> str:
     if len(values) < _FEWEST_FOR_A_BOX:
         return stroke("".join(f"M{at:.0f} {y}h0" for at in np.unique(x)), "dot a")
-    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    low, high = np.quantile(values, [0.25, 0.75])
     reach = _REACH * (high - low)
     inside = (values >= low - reach) & (values <= high + reach)
     a, b, c = np.quantile(x, [0.25, 0.5, 0.75])
     ends = x[inside].min(), x[inside].max()
     dots = "".join(f"M{at:.0f} {y}h0" for at in np.unique(x[~inside]))
     return (
-        stroke(f"M{ends[0]:.0f} {y}H{a:.0f}M{c:.0f} {y}H{ends[1]:.0f}M{ends[0]:.0f} {y - 40}v80M{ends[1]:.0f} {y - 40}v80", "whisker")
+        stroke(
+            f"M{ends[0]:.0f} {y}H{a:.0f}M{c:.0f} {y}H{ends[1]:.0f}M{ends[0]:.0f} {y - 40}v80M{ends[1]:.0f} {y - 40}v80",
+            "whisker",
+        )
         + f'<rect class="box" x="{a:.0f}" width="{max(c - a, 1):.0f}" y="{y - 70}" height="140"/>'
         + stroke(f"M{b:.0f} {y - 70}v140", "median")
         + stroke(dots, "dot out")
     )
 
 
-def _known(drawn: Drawn) -> tuple[np.ndarray, np.ndarray]:
-    known = ~np.isnan(drawn.daily)
-    return drawn.days[known], drawn.daily[known]
-
-
-def _known_beside(drawn: Drawn) -> tuple[np.ndarray, np.ndarray]:
-    beside = np.full(len(drawn.days), np.nan) if drawn.beside is None else drawn.beside
-    known = ~np.isnan(beside)
-    return drawn.days[known], beside[known]
-
-
 def years_of(drawn: Drawn) -> tuple[Linked, Linked | None]:
     """Return the calendar years of the returns and of the benchmark."""
-    return linked(*_known(drawn), "year"), None if drawn.beside is None else linked(*_known_beside(drawn), "year")
+    return _linked(drawn.ours, "year"), None if drawn.theirs is None else _linked(drawn.theirs, "year")
+
+
+def _linked(calendar: Calendar, unit: Unit) -> Linked:
+    known = calendar.known
+    return linked(known.days, known.returns, unit)

@@ -45,8 +45,8 @@ class Picture:
         """Return the figure element."""
         height = _HEAD + self.pixels + FOOT
         inner = (
-            f'<svg class="plot" y="{_HEAD}" width="100%" height="{self.pixels}" '
-            f'viewBox="0 0 {ACROSS} {self.pixels * UNITS}" preserveAspectRatio="none" aria-hidden="true">{self.plot}</svg>'
+            f'<svg class="plot" y="{_HEAD}" width="100%" height="{self.pixels}" viewBox="0 0 {ACROSS} '
+            f'{self.pixels * UNITS}" preserveAspectRatio="none" aria-hidden="true">{self.plot}</svg>'
         )
         return (
             f'<figure id="{self.id}" class="panel {self.kind}">{caption(self.title, self.note, self.keys)}'

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import html
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -26,7 +25,7 @@ UNITS = 10
 COLUMNS = 1_000
 """Pixels across that a line is thinned to, its highest and lowest in each kept."""
 
-_MONTH = 31
+_ROOM = 0.04
 _FEW_DAYS = 130
 _YEARS_BY_QUARTER = 900
 _MOST_TICKS = 9
@@ -39,7 +38,7 @@ def text(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Values from `low` at the foot to `high` at the top of a plot of so many pixels; `ticks` are round."""
+    """Values from `low` at the foot to `high` at the top of a plot of so many pixels, and the round ones between."""
 
     low: float
     high: float
@@ -48,7 +47,7 @@ class Axis:
 
     @classmethod
     def over(cls, *parts: np.ndarray, pixels: int, include: Iterable[float] = (), about: int = 4) -> Axis:
-        """Return the axis of all known values of the parts, out to whole ticks.
+        """Return the axis of all known values of the parts, with a little room unless it ends at zero.
 
         Args:
             parts: what is drawn; NaN is left out.
@@ -61,8 +60,9 @@ class Axis:
         low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
         if high - low <= 1e-12 * max(abs(high), abs(low), 1e-12):
             low, high = low - (abs(low) / 2 or 0.01), high + (abs(high) / 2 or 0.01)
-        step = _step(low, high, about)
-        low, high = step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
+        room = _ROOM * (high - low)
+        # What ends at zero stands on the line of zero; everything else gets some air.
+        low, high = low - room * (low != 0), high + room * (high != 0)
         return cls(low, high, pixels, tuple(round_ticks(low, high, about=about)))
 
     def at(self, values: np.ndarray) -> np.ndarray:
@@ -72,11 +72,6 @@ class Axis:
     def y(self, value: float) -> float:
         """Return pixels from the top."""
         return (self.high - value) / (self.high - self.low) * self.pixels
-
-
-def _step(low: float, high: float, about: int) -> float:
-    ticks = round_ticks(low, high, about=about)
-    return ticks[1] - ticks[0] if len(ticks) > 1 else high - low
 
 
 # ---------------------------------------------------------------- paths
@@ -191,24 +186,28 @@ class Dates:
     @property
     def x(self) -> np.ndarray:
         """Units from the left of the day before the first and of every day."""
-        return np.rint(np.arange(self.count + 1) * (ACROSS / max(self.count, 1)))
+        return np.asarray(np.rint(np.arange(self.count + 1) * (ACROSS / max(self.count, 1))))
 
-    def share(self, day: object) -> float:
-        """Return the place of a day, as a share of the width."""
-        at = np.datetime64(day, "D")  # type: ignore[call-overload]  # whatever names a day
-        return float(((at - self.first).astype("int64") + 1) / max(self.count, 1))
+    def at(self, place: float) -> float:
+        """Return where the end of a day is, as a share of the width; the first day's place is 0."""
+        return (place + 1) / max(self.count, 1)
 
     def axis(self, top: float) -> str:
         """Return labels of years, quarters, months or days, as the span asks for; every other one is of class "odd"."""
-        marks = [(self.share(day), told) for day, told in self._marks()]
+        first = self._first
+        marks = [(self.at((day - first).days), told) for day, told in self._marks()]
         return "".join(
             word(100 * share, top, told, "date odd" if number % 2 else "date")
             for number, (share, told) in enumerate(marks)
             if 0 <= share <= 1
         )
 
+    @property
+    def _first(self) -> dt.date:
+        return dt.date.fromisoformat(str(self.first))
+
     def _marks(self) -> list[tuple[dt.date, str]]:
-        first: dt.date = self.first.item()
+        first = self._first
         last = first + dt.timedelta(days=self.count - 1)
         if self.count <= _FEW_DAYS:
             step = max(1, -(-self.count // 6))
