@@ -2,7 +2,7 @@
 
 A restatement is a commit of its own, placed at the first slot that it changes: the rows of
 the same slots are written again, and the newest row of a slot counts. A row in `restatements`
-tells what changed and why. Exposure is not rebuilt: it is unknown in a restated slot.
+tells what changed and why. Exposure is told anew from the stored balances, contracts and prices of the slot.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from portfolio_lab.engines.exposure import is_exposed
 from portfolio_lab.engines.pairing import LONGEST_WAY, Move, Pair
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.snapshot import Grade
@@ -29,6 +30,7 @@ from portfolio_lab.models.tables import (
     SUSPICIONS,
     WALLETS,
 )
+from portfolio_lab.sync.restated_exposure import exposures_anew
 from portfolio_lab.sync.rows import Row, table_of
 
 if TYPE_CHECKING:
@@ -40,14 +42,6 @@ LONGEST_READING = timedelta(minutes=5)
 """A slot's last wallet has answered by then."""
 
 FARTHEST_PRICE = timedelta(days=1)
-_EXPOSURES = (
-    "net_exposure",
-    "gross_exposure",
-    "gross_instrument_exposure",
-    "long_exposure",
-    "short_exposure",
-    "opaque_value",
-)
 
 
 def tell_anew(
@@ -114,10 +108,13 @@ def confirm_slots(
     if not complete:
         return frozenset()
     changes = [_restatement(new[0], old, "confirmed", known_at) for old, new in told if new is not None]
+    exposures = exposures_anew(store, user, [new for new, _ in complete])
     _commit(
         store,
         {
-            PORTFOLIO_SNAPSHOTS.name: table_of(PORTFOLIO_SNAPSHOTS, [new for new, _ in complete]),
+            PORTFOLIO_SNAPSHOTS.name: table_of(
+                PORTFOLIO_SNAPSHOTS, [new | exposures[new["slot"]] for new, _ in complete]
+            ),
             WALLETS.name: table_of(WALLETS, [row for _, kept in complete for row in kept]),
             RESTATEMENTS.name: table_of(RESTATEMENTS, changes),
         },
@@ -161,6 +158,9 @@ def place_in_transit(
     ]
     if not changed:
         return 0
+    added = {new["slot"]: [balance] for new, _, balance in changed}
+    is_felt = is_exposed(pair.deposit.asset)
+    exposures = exposures_anew(store, user, [new for new, _, _ in changed], added) if is_felt else {}
     by_slot = {row["slot"]: row for row in rows}
     changes = [
         _restatement(new, by_slot[new["slot"]], "in_transit" if sign > 0 else "parted", known_at)
@@ -169,7 +169,9 @@ def place_in_transit(
     _commit(
         store,
         {
-            PORTFOLIO_SNAPSHOTS.name: table_of(PORTFOLIO_SNAPSHOTS, [new for new, _, _ in changed]),
+            PORTFOLIO_SNAPSHOTS.name: table_of(
+                PORTFOLIO_SNAPSHOTS, [new | exposures.get(new["slot"], {}) for new, _, _ in changed]
+            ),
             WALLETS.name: table_of(WALLETS, [wallet for _, wallet, _ in changed]),
             BALANCES.name: table_of(BALANCES, [balance for _, _, balance in changed]),
             RESTATEMENTS.name: table_of(RESTATEMENTS, changes),
@@ -292,7 +294,6 @@ def _confirmed(
         "equity": equity,
         "wallet_balance": settled,
         "unrealised_pnl": unrealised,
-        **dict.fromkeys(_EXPOSURES),
         "known_at": known_at,
     }
     kept = [
@@ -336,7 +337,6 @@ def _with_transit(
         **row,
         "equity": float(str(row["equity"])) + value,
         "wallet_balance": None if row["wallet_balance"] is None else float(str(row["wallet_balance"])) + value,
-        **dict.fromkeys(_EXPOSURES),
         "known_at": known_at,
     }
     wallet = {

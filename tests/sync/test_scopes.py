@@ -52,6 +52,8 @@ async def test_the_two_ends_of_a_move_cancel_and_the_way_between_is_in_transit(d
     assert len({row["pair_id"] for row in rows}) == 1
     curve = [row["equity"] for row in desk.rows("portfolio_snapshots")]
     assert curve == [20_050.0, 20_000.0, 20_000.0, 20_000.0]
+    for name in ("net_exposure", "gross_exposure", "gross_instrument_exposure"):
+        assert [row[name] for row in desk.rows("portfolio_snapshots")] == curve, "coins on their way are still held"
     assert {row["slot"]: row["equity"] for row in desk.rows("wallets", wallet="in_transit")} == {
         NOON + MINUTE: 5_000.0,
         NOON + 2 * MINUTE: 5_000.0,

@@ -54,6 +54,18 @@ async def test_what_is_seen_three_times_is_true_since_its_first_sight(book: Cycl
     assert json.loads(told[0]["detail"]) == {"grade": "suspect", "equity": None}
 
 
+async def test_a_slot_that_turned_out_true_has_its_exposure(book: Cycles) -> None:
+    await book.next()
+    first = book.clock.now
+    book.venue.holdings[SPOT] = btc("1.5")
+    for _ in range(3):
+        await book.next()
+    names = ("net_exposure", "gross_exposure", "gross_instrument_exposure", "long_exposure", "short_exposure")
+    told = [[row[name] for name in names] for row in book.rows("portfolio_snapshots") if row["slot"] > first]
+    assert told == [[75_000.0, 75_000.0, 75_000.0, 75_000.0, 0.0]] * 3
+    assert {row["opaque_value"] for row in book.rows("portfolio_snapshots")} == {0.0}
+
+
 async def test_the_count_survives_a_restart(book: Cycles) -> None:
     await book.next()
     book.venue.holdings[SPOT] = ()
