@@ -12,6 +12,8 @@ PEGS: dict[str, str] = {
     "BFUSD": "USDT",  # Binance: reward-bearing margin asset, one USDT
     "RWUSD": "USDT",  # Binance: reward-bearing, redeemed one to one
     "BNFCR": "USDC",  # Binance: futures credits of its European users; the peg is unverified
+    "USD1": "USDT",  # a dollar coin that Binance takes as margin; its own market, where there is one, goes before
+    "U": "USDT",  # the same
     "BETH": "ETH",  # staked ether before it was wrapped: redeemed one to one
 }
 """Credits that a venue redeems at a fixed rate: one unit is worth one unit of the other."""

@@ -39,6 +39,8 @@ def one(asset: str, *quotes: Quote, currency: str = "USDT", fallbacks: Fallbacks
         ("BFUSD", 1.0, ("BFUSD", "USDT")),
         ("BNFCR", 0.999, ("BNFCR", "USDC", "USDT")),
         ("LDUSDT", 1.0, ("LDUSDT", "USDT")),
+        ("USD1", 1.0, ("USD1", "USDT")),
+        ("U", 1.0, ("U", "USDT")),
     ],
 )
 def test_a_pegged_credit_has_the_price_of_its_peg(asset: str, price: float, route: tuple[str, ...]) -> None:
