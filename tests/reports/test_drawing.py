@@ -7,6 +7,7 @@ import logging
 import re
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -198,3 +199,10 @@ def test_the_longest_label_has_room() -> None:
     widest = min(label.get_window_extent(renderer).x0 for label in axes.get_yticklabels())
     assert widest >= 0
     plt.close(figure)
+
+
+def test_the_page_of_the_docs_tells_every_difference(repository: Path) -> None:
+    text = (repository / "docs" / "tearsheets.md").read_text(encoding="utf-8")
+    told = {tuple(cells) for cells in re.findall(r"^\| ([^|]+) \| `([^|]+)` \| ([^|]+) \|$", text, re.MULTILINE)}
+    assert {(one.row, one.ours, one.why) for one in CONVENTIONS if one.why} <= told
+    assert {row for row, *_ in told} <= {one.row for one in CONVENTIONS}
