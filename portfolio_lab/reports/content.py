@@ -200,8 +200,8 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
         ),
         Row("mean_win", "Mean gain, a day", "share", "mean of the days with a gain" + _ESTIMATE, ("Avg. Win",)),
         Row("mean_loss", "Mean loss, a day", "share", "mean of the days with a loss" + _ESTIMATE, ("Avg. Loss",)),
-        Row("mean_up_month", "Mean month with a gain", "share", f"of calendar months; {_PARTS}", ("Avg. Up Month",)),
-        Row("mean_down_month", "Mean month with a loss", "share", f"of calendar months; {_PARTS}", ("Avg. Down Month",)),
+        Row("mean_up_month", "Mean month with a gain", "share", f"calendar months; {_PARTS}", ("Avg. Up Month",)),
+        Row("mean_down_month", "Mean month with a loss", "share", f"calendar months; {_PARTS}", ("Avg. Down Month",)),
         Row(
             "payoff", "Payoff ratio (win / loss)", "ratio", "mean gain / |mean loss|" + _ESTIMATE,
             ("Payoff Ratio", "Win/Loss Ratio"),
@@ -218,7 +218,7 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
         Row(
             "cpc", "CPC index", "ratio", "profit factor x p x payoff ratio, p of the days that moved", ("CPC Index",)
         ),
-        Row("gain_to_pain", "Gain / pain", "ratio", "sum of returns / |sum of losses|" + _ESTIMATE, ("Gain/Pain Ratio",)),
+        Row("gain_to_pain", "Gain / pain", "ratio", "sum of days / |sum of losses|" + _ESTIMATE, ("Gain/Pain Ratio",)),
         Row(
             "gain_to_pain_months", "Gain / pain, months", "ratio",
             f"sum of the calendar months / |sum of those with a loss|; {_PARTS}" + _ESTIMATE, ("Gain/Pain (1M)",),

@@ -13,6 +13,7 @@ from portfolio_lab.reports.sheet import Sheet
 from portfolio_lab.reports.svg import Dates
 
 _LONGEST_NAME = 12
+_LARGEST_LOG = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,9 @@ class Calendar:
         return Calendar(self.days[known], self.returns[known])
 
     def falls(self) -> pd.DataFrame:
-        """Return `engines.drawdown.drawdowns`, its days as places on this calendar."""
-        return drawdowns(pd.Series(self.returns))
+        """Return `engines.drawdown.drawdowns`, its days as places on this calendar, NaN for none."""
+        found = drawdowns(pd.Series(self.returns))
+        return found.astype(dict.fromkeys(("start", "valley", "recovery"), "float64"))
 
     def day(self, place: float) -> np.datetime64:
         """Return the day at a place of `falls`."""
@@ -105,6 +107,11 @@ def places_of(days: pd.DatetimeIndex, calendar: Calendar) -> np.ndarray:
     return np.asarray(at[~np.isnan(calendar.returns[at])])
 
 
+def grows_too_far(returns: np.ndarray) -> bool:
+    """Return whether the gains alone, linked, could be more than a number can hold."""
+    return bool(np.log1p(returns[returns > 0]).sum() > _LARGEST_LOG)
+
+
 def _placed(calendar: np.ndarray, days: np.ndarray, returns: np.ndarray) -> np.ndarray:
     found = np.full(len(calendar), np.nan)
     found[(days - calendar[0]).astype("int64")] = returns
@@ -143,6 +150,9 @@ def _check_values(days: np.ndarray, values: np.ndarray, whose: str) -> None:
     if not np.isfinite(values).all():
         day = days[~np.isfinite(values)][0]
         raise BadInputError(f"the return of {whose} on {day} is infinite: look at that day with lab.pnl()")
+    if values.min() >= -1 and grows_too_far(values):
+        day = days[values.argmax()]
+        raise BadInputError(f"{whose} grew beyond any number: look at {day}, its best day, with lab.pnl()")
     if values.min() < -1:
         raise BadInputError(
             f"{whose} returned {values.min():+.0%} on {days[values.argmin()]}: equity went through zero, "

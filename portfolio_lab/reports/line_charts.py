@@ -13,7 +13,7 @@ from portfolio_lab.engines.constitution import MINIMUM_DAYS
 from portfolio_lab.engines.drawdown import drawdown
 from portfolio_lab.engines.rolling import rolling
 from portfolio_lab.reports.content import CHARTS
-from portfolio_lab.reports.drawn import Calendar, Drawn, index_of, places_of
+from portfolio_lab.reports.drawn import Calendar, Drawn, grows_too_far, index_of, places_of
 from portfolio_lab.reports.pictures import End, Picture, end_labels, level, sentence, stroke
 from portfolio_lab.reports.sheet import PERIODS_PER_YEAR, RISK_FREE
 from portfolio_lab.reports.svg import ACROSS, UNITS, Axis, area, line, stems, value_axis, word
@@ -24,6 +24,7 @@ HALF_YEAR, YEAR = 183, 365
 _HIGH, _LOW = 290, 196
 _WORST = 5
 _FEWEST = 3
+_ROUNDING = 1e-12
 _HALF_DECADE, _MANY_DECADES = 0.5, 3
 
 
@@ -68,8 +69,7 @@ def _growth(
 
 def _logarithmic(drawn: Drawn, lines: Sequence[_Line]) -> str:
     title = "Cumulative returns, log scale"
-    shown = [(shade, name, np.where(values > 0, values, np.nan)) for shade, name, values in lines]
-    logs = [(shade, name, values, np.log10(values)) for shade, name, values in shown]
+    logs = [(shade, name, values, np.log10(np.where(values > 0, values, np.nan))) for shade, name, values in lines]
     axis, grid = _log_axis([logged for *_, logged in logs])
     plots, ends = [], []
     for shade, name, values, logged in reversed(logs):
@@ -121,13 +121,11 @@ def _matched(drawn: Drawn) -> str:
         return sentence(identity, title, f"Needs {MINIMUM_DAYS} days with a known return; there are {count}.")
     ours, theirs = drawn.ours.returns, drawn.theirs.returns
     own, its = float(np.nanstd(ours, ddof=1)), float(np.nanstd(theirs, ddof=1))
-    if not own > 0:
+    if not own > _ROUNDING:
         return sentence(identity, title, "Needs returns that vary: a flat line has no volatility to be matched.")
     scaled = ours * (its / own)
-    if np.nanmin(scaled) < -1:
-        return sentence(
-            identity, title, "Cannot be drawn: scaled so far, one day would have lost more than everything."
-        )
+    if np.nanmin(scaled) < -1 or grows_too_far(scaled):
+        return sentence(identity, title, "Cannot be drawn: scaled so far, one day alone would be worth everything.")
     lines = [("a", drawn.name, index_of(scaled)), ("b", drawn.other, index_of(theirs))]
     note = f"cumulative, each day's return × {its / own:.2f}"
     return _growth(drawn, lines, (identity, title, note))

@@ -144,6 +144,7 @@ footer { color: var(--muted); font-size: 12px; margin: 16px 2px 0; }
   .figures tr { break-inside: avoid; } .figures .section { break-after: avoid; }
   .tiles dd { font-size: 15px; } .tiles > div { padding: 7px 10px; }
   .words { break-inside: auto; } .words dl { columns: 3; font-size: 9px; }
+  #table-falls th, #table-falls td { font-size: 8.5px; padding-left: 4px; }
   table { font-size: 10px; } th, td { padding-top: 2px; padding-bottom: 2px; }
 }
 """

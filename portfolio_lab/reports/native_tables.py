@@ -49,7 +49,8 @@ def _tile(row: Row, known: Figures) -> str:
         ends = [shown(row, known[f"sharpe_{end}"]) for end in ("low", "high")]
         below = "" if UNKNOWN in ends else f"<small>95 %: {text(' to '.join(ends))}</small>"
     if row.name == "max_drawdown":
-        below = f"<small>longest {shown(_BY_NAME['longest_drawdown'], known['longest_drawdown'])} days</small>"
+        days = shown(_BY_NAME["longest_drawdown"], known["longest_drawdown"])
+        below = f"<small>longest {days} {'day' if days == '1' else 'days'}</small>"
     value = text(shown(row, known[row.name]))
     return f'<div title="{text(row.definition)}"><dt>{text(row.title)}</dt><dd>{value}{below}</dd></div>'
 

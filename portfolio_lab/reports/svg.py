@@ -27,8 +27,8 @@ COLUMNS = 1_000
 
 _ROOM = 0.04
 _FEW_DAYS = 130
-_YEARS_BY_QUARTER = 900
-_MOST_TICKS = 9
+_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
+_MOST_TICKS = 8
 
 
 def text(value: object) -> str:
@@ -213,9 +213,8 @@ class Dates:
             step = max(1, -(-self.count // 6))
             days = (first + dt.timedelta(days=step * number) for number in range(-(-self.count // step)))
             return [(day, f"{day.day} {day:%b}") for day in days]
-        months = 12 if self.count > _YEARS_BY_QUARTER * 2 else 6 if self.count > _YEARS_BY_QUARTER else 3
-        if months == 12:  # noqa: PLR2004 - a year
-            months *= -(-(last.year - first.year) // _MOST_TICKS) or 1
+        spanned = (last.year - first.year) * 12 + last.month - first.month
+        months = next((step for step in _STEPS if spanned < step * _MOST_TICKS), _STEPS[-1])
         numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
         firsts = [dt.date(number // 12, number % 12 + 1, 1) for number in numbers if number % months == 0]
         return [(day, f"{day.year}" if day.month == 1 else f"{day:%b}") for day in firsts]
