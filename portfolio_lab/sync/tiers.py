@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
+from portfolio_lab.models.accounts import WITHIN_PORTFOLIO_MARGIN, Account, Credentials, Identity, Wallet
 from portfolio_lab.models.activity import Transfer, VenueTotals
 from portfolio_lab.models.holdings import Balance, Holding, OpenOrder, WalletReading
 from portfolio_lab.settings import Settings
@@ -195,7 +195,7 @@ def completed(reading: AccountReading, known: AccountMemory, tiers: Tiers, *, no
         wallet: why
         for wallet, why in absent_wallets(known).items()
         if wallet in reading.account.wallets and wallet not in opened
-    }
+    } | _inside_portfolio_margin(reading)
     wallets: dict[Wallet, Found] = {}
     carried = set()
     for wallet in reading.account.wallets:
@@ -211,6 +211,15 @@ def completed(reading: AccountReading, known: AccountMemory, tiers: Tiers, *, no
     whole = replace(reading, wallets=wallets, orders=_all_orders(reading, known, wallets))
     orders_at = {wallet: one.at for wallet, one in known.orders.items()}
     return Completed(whole, frozenset(carried | without_flexible), absent, orders_at)
+
+
+def _inside_portfolio_margin(reading: AccountReading) -> dict[Wallet, str]:
+    """Return the wallets whose money portfolio margin has told: it may be told twice before the mode is known."""
+    whole = reading.wallets.get(Wallet.PORTFOLIO_MARGIN)
+    if not isinstance(whole, WalletReading) or not whole.balances:
+        return {}
+    inside = (wallet for wallet in reading.account.wallets if wallet in WITHIN_PORTFOLIO_MARGIN)
+    return dict.fromkeys(inside, "inside portfolio margin")
 
 
 _UNREAD = Failure("just_opened", "Money was moved into it for the first time; it is read in the next cycle.")

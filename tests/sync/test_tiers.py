@@ -99,6 +99,22 @@ async def test_open_orders_have_a_tier_of_their_own(cycles: Cycles) -> None:
     assert (cycles.asked("open_orders"), cycles.asked("spot"), cycles.asked("totals")) == (2, 4, 1)
 
 
+async def test_a_portfolio_margin_that_answers_is_counted_once_though_the_map_of_wallets_fails(cycles: Cycles) -> None:
+    cycles.configure(binance(Wallet.SPOT, Wallet.CROSS_MARGIN, Wallet.USD_M, Wallet.PORTFOLIO_MARGIN))
+    whole = (Balance("USDT", Decimal(700), Decimal(700), Decimal(0)),)
+    cycles.venue.holdings |= {
+        SPOT: btc("0.1"),
+        ("alice", Wallet.PORTFOLIO_MARGIN): whole,
+        ("alice", Wallet.CROSS_MARGIN): (Balance("USDT", Decimal(500)),),
+        ("alice", Wallet.USD_M): (Balance("USDT", Decimal(200), Decimal(200), Decimal(0)),),
+    }
+    cycles.venue.faults["alice", "totals"] = UnreachableError("no answer")
+    report = await cycles.next()
+    assert (grade(report), equity(report)) == ("complete", 5_700.0)
+    assert cycles.wallet("cross_margin")["grade"] == "absent"
+    assert cycles.wallet("usd_m")["reason"] == "inside portfolio margin"
+
+
 # ---------------------------------------------------------------- savings and their receipts
 
 
