@@ -99,6 +99,14 @@ async def test_totals_fail_as_a_whole(reader_of: Open, wire: Any) -> None:
         await (await reader_of("binance")).fetch_totals()
 
 
+async def test_a_mode_is_only_denied_to_a_key_that_is_good(reader_of: Open, wire: Any) -> None:
+    outside_portfolio_margin(wire)
+    wire.say(RIGHTS, 503)
+    listed(wire, ("Spot", "1", True), ("Cross Margin", "100", True))
+    with pytest.raises(CredentialsError):
+        await (await reader_of("binance")).fetch_totals()
+
+
 def test_a_wallet_that_holds_something_is_not_absent() -> None:
     rows = [totals._total(totals.shapes_rest.WalletTotal("Funding", "1", activate=False))]
     assert Wallet.FUNDING not in totals._absent(rows, totals.portfolio_margin.Mode(is_on=False))

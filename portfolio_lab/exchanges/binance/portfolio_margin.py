@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from portfolio_lab.errors import AnswerShapeError, CredentialsError, WalletRefusedError
+from portfolio_lab.errors import AnswerShapeError, WalletRefusedError
 from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.binance import contracts, endpoints, shapes, sums
 from portfolio_lab.exchanges.binance import shapes_margin as margin_shapes
@@ -37,10 +37,13 @@ class Mode:
 
 
 async def fetch_mode(client: VenueClient) -> Mode:
-    """Return whether the account is in portfolio margin mode; raises the VenueError family."""
+    """Return whether the account is in portfolio margin mode; raises the VenueError family.
+
+    Only a refusal to a key that was found good for other things denies it.
+    """
     try:
         account, mark = await client.ask(endpoints.PM_ACCOUNT, margin_shapes.PmAccount)
-    except (CredentialsError, WalletRefusedError) as refusal:
+    except WalletRefusedError as refusal:
         if refusal.venue_code != NOT_FOR_US:
             raise
         return Mode(is_on=False)
