@@ -14,7 +14,7 @@ import pandas as pd
 from portfolio_lab.archive import Archive
 from portfolio_lab.books import venue_of
 from portfolio_lab.engines import returns as engine
-from portfolio_lab.engines.cash_flows import value_cash_flows
+from portfolio_lab.engines.cash_flows import read_meanwhile, shown_at, value_cash_flows
 from portfolio_lab.engines.money_weighted import MoneyWeighted, money_weighted_return
 from portfolio_lab.engines.performance import metrics
 from portfolio_lab.engines.scopes import COMPLETE, Member, together
@@ -142,7 +142,17 @@ def user_member(archive: Archive, user: str) -> Member:
     """Return a user's whole book: flows are what crossed its border."""
     columns = ("user", "slot", "at", "interval_seconds", "grade", "currency", "equity")
     taken = archive.history("portfolio_snapshots", user=user, columns=columns)
-    return Member(taken, _external(archive, user))
+    return Member(taken, shown_flows(archive, user, taken, _external(archive, user)))
+
+
+def shown_flows(archive: Archive, user: str, taken: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
+    """Return the flows of a user with `at` moved behind a snapshot whose wallet had answered before they came."""
+    complete = taken[(taken["grade"] == COMPLETE) & taken["equity"].notna()]
+    slots = read_meanwhile(flows, complete)
+    if not slots:
+        return flows
+    rows = [archive.at_slot("wallets", user, slot) for slot in slots]
+    return flows.assign(at=shown_at(flows, complete, pd.concat(rows, ignore_index=True)))
 
 
 def desk_member(archive: Archive, users: Iterable[str]) -> Member:
@@ -165,6 +175,10 @@ def account_member(archive: Archive, user: str, account: str, wallet: str | None
     snapshots["at"] = snapshots["at"].fillna(snapshots["slot"])
     snapshots = snapshots.merge(taken, on="slot", how="inner").sort_values("slot", ignore_index=True)
     flows = _of_account(archive, user, account)
+    if wallet is None:
+        complete = snapshots[snapshots["grade"] == COMPLETE]
+        meanwhile = rows[rows["slot"].isin(read_meanwhile(flows, complete))]
+        flows = flows.assign(at=shown_at(flows, complete, meanwhile))
     return Member(snapshots, flows if wallet is None else _of_wallet(archive, user, account, wallet, flows))
 
 

@@ -15,6 +15,7 @@ from portfolio_lab.engines.performance import metrics
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.models.tables import TABLES
 from portfolio_lab.risk import Book, present_book
+from portfolio_lab.scopes import shown_flows
 from portfolio_lab.settings import Settings
 from portfolio_lab.timelines import Instant, instant
 
@@ -125,7 +126,7 @@ class StoredBooks:
         until = (newest - pd.Timedelta(microseconds=1)).date() + pd.Timedelta(days=1)
         if since >= until:
             return stored
-        rest = engine.day_rows(taken, self._flows(user), since, until, as_of=newest)
+        rest = engine.day_rows(taken, self._shown(user), since, until, as_of=newest)
         parts = [part for part in (stored, rest) if len(part)]
         return pd.concat(parts, ignore_index=True) if parts else stored
 
@@ -143,7 +144,7 @@ class StoredBooks:
     def _gaps(self, user: str) -> pd.DataFrame:
         return self._archive.once(
             ("gaps", user),
-            lambda: engine.snapshot_returns(self._complete(user), self._flows(user)),
+            lambda: engine.snapshot_returns(self._complete(user), self._shown(user)),
         )
 
     def _flows(self, user: str) -> pd.DataFrame:
@@ -151,10 +152,16 @@ class StoredBooks:
         rows = self._archive.once(("cash_flows", user), lambda: self._archive.rows("cash_flows", user=user))
         return rows[rows["scope"].isna() | (rows["scope"] == "external")]
 
+    def _shown(self, user: str) -> pd.DataFrame:
+        """The same flows, placed by the snapshots that show them."""
+        return self._archive.once(
+            ("shown flows", user), lambda: shown_flows(self._archive, user, self._taken(user), self._flows(user))
+        )
+
     def _drawn(self, user: str) -> pd.DataFrame:
         """The curve at every snapshot if it was reckoned already or is short, else by hours."""
         if not self._archive.holds(("curve", user)):
-            drawn = self._archive.once(("long curve", user), lambda: long_curve(self._archive, user, self._flows(user)))
+            drawn = self._archive.once(("long curve", user), lambda: long_curve(self._archive, user, self._shown(user)))
             if drawn is not None:
                 return drawn
         return self._archive.once(("curve", user), lambda: self._curve(user))

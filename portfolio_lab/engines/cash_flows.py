@@ -36,6 +36,60 @@ def value_cash_flows(
     return valued
 
 
+def read_meanwhile(flows: pd.DataFrame, snapshots: pd.DataFrame) -> list[pd.Timestamp]:
+    """Return the slots of snapshots whose wallets were being read when one of the flows came.
+
+    Args:
+        flows: with `at`.
+        snapshots: complete ones by rising slot: `slot`, and `at`, when the last wallet had answered.
+    """
+    places = _closing(flows, snapshots)
+    if not len(places):
+        return []
+    slots = _micros(snapshots["slot"])
+    during = (places < len(slots)) & (_micros(flows["at"]) > slots[places.clip(max=len(slots) - 1)])
+    return [pd.Timestamp(snapshots["slot"].iloc[place]) for place in sorted(set(places[during].tolist()))]
+
+
+def shown_at(flows: pd.DataFrame, snapshots: pd.DataFrame, readings: pd.DataFrame) -> pd.Series:
+    """Return when each flow can first be seen: its own time, or right behind the snapshot that was read too early.
+
+    The wallets of a snapshot answer one after another. A flow that came after its own wallet's answer is not in that
+    snapshot, even if the last wallet answered later still.
+
+    Args:
+        flows: `at`, `account`, `wallet` (missing where the venue tells none: then the account's last answer counts) and
+            `kind`; accounts that "joined" or "left" stand where they belong.
+        snapshots: complete ones by rising slot: `slot` and `at`.
+        readings: `slot`, `account`, `wallet`, `received_at`, of the slots of `read_meanwhile` or of more.
+    """
+    at = pd.Series(pd.DatetimeIndex(flows["at"]).as_unit("us"), flows.index)
+    places, known = _closing(flows, snapshots), readings.dropna(subset="received_at")
+    if not len(places) or not len(known):
+        return at
+    last = known.groupby(["slot", "account"])["received_at"].max().to_dict()
+    own = known.groupby(["slot", "account", "wallet"])["received_at"].max().to_dict()
+    told = zip(at, places, flows["account"], flows["wallet"], flows["kind"], strict=True)
+    for row, (came, place, account, wallet, kind) in enumerate(told):
+        if place < len(snapshots) and kind not in _MEMBERSHIP:
+            slot = snapshots["slot"].iloc[place]
+            answered = last.get((slot, account)) if pd.isna(wallet) else own.get((slot, account, wallet))
+            if answered is not None and answered < came:
+                at.iloc[row] = snapshots["at"].iloc[place] + _TICK
+    return at
+
+
+_MEMBERSHIP = ("joined", "left")
+_TICK = pd.Timedelta(microseconds=1)
+
+
+def _closing(flows: pd.DataFrame, snapshots: pd.DataFrame) -> np.ndarray:
+    """Return the place of the first snapshot that was finished at or after each flow; none without an `at`."""
+    if not len(flows) or not len(snapshots) or "at" not in snapshots:
+        return np.empty(0, dtype="int64")
+    return np.maximum.accumulate(_micros(snapshots["at"])).searchsorted(_micros(flows["at"]))
+
+
 def _nearest(known: pd.Series, at: pd.DatetimeIndex, max_distance: pd.Timedelta) -> np.ndarray:
     times, moments = _micros(known.index), _micros(at)
     after = np.searchsorted(times, moments).clip(max=len(times) - 1)
@@ -46,5 +100,5 @@ def _nearest(known: pd.Series, at: pd.DatetimeIndex, max_distance: pd.Timedelta)
     return np.where(near, known.to_numpy(dtype="float64")[places], np.nan)
 
 
-def _micros(instants: pd.Index) -> np.ndarray:
+def _micros(instants: pd.Index | pd.Series) -> np.ndarray:
     return pd.DatetimeIndex(instants).as_unit("us").asi8

@@ -14,8 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from portfolio_lab.engines.cash_flows import read_meanwhile, shown_at
 from portfolio_lab.engines.returns import day_rows
-from portfolio_lab.models.tables import CASH_FLOWS, PORTFOLIO_SNAPSHOTS
+from portfolio_lab.models.tables import CASH_FLOWS, PORTFOLIO_SNAPSHOTS, WALLETS
 from portfolio_lab.sync.cash_flow_rows import EXTERNAL
 from portfolio_lab.sync.grading import Moment
 from portfolio_lab.sync.rows import Row, known
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 LOOK_BACK = 2 * DAY
 _SNAPSHOT_COLUMNS = ["user", "slot", "at", "interval_seconds", "grade", "currency", "equity"]
+_READING_COLUMNS = ["slot", "account", "wallet", "received_at"]
+_TICK = timedelta(microseconds=1)
 _MONEY = ("opening_equity", "closing_equity", "cash_flow", "pnl", "day_return")
 
 
@@ -64,7 +67,7 @@ def closed_day_rows(
     first = since or taken["slot"].min().date()
     if first >= until:
         return Progress(flows_until, day), []
-    known_flows = _flows(store, user, taken["slot"].min(), flows)
+    known_flows = _shown(store, user, taken, _flows(store, user, taken["slot"].min(), flows))
     rows = day_rows(taken, known_flows, first, until, known_at=known_at)
     last = until - DAY
     return Progress(flows_until, last if day is None else max(day, last)), [_row(row) for row in _records(rows)]
@@ -109,11 +112,24 @@ def _flows(store: Store, user: str, since: datetime, fresh: Sequence[Row]) -> pd
     stored = store.read(CASH_FLOWS.name, users=[user], since=since).to_pylist()
     by_key = {tuple(row[name] for name in CASH_FLOWS.key): row for row in [*stored, *fresh]}
     crossing = [row for row in by_key.values() if row["scope"] in {None, EXTERNAL} and row["at"] >= since]
-    rows = [(row["user"], row["at"], row["value"]) for row in crossing]
-    frame = pd.DataFrame(rows, columns=["user", "at", "value"])
+    columns = ["user", "at", "value", "account", "wallet", "kind"]
+    frame = pd.DataFrame([[row[name] for name in columns] for row in crossing], columns=columns)
     frame["at"] = pd.to_datetime(frame["at"], utc=True).astype("datetime64[us, UTC]")
     frame["value"] = frame["value"].astype("float64")
     return frame
+
+
+def _shown(store: Store, user: str, taken: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
+    """Return the flows with `at` moved behind a snapshot whose wallet had answered before they came."""
+    complete = taken[(taken["grade"] == "complete") & taken["equity"].notna()].sort_values("slot")
+    slots = read_meanwhile(flows, complete)
+    if not slots:
+        return flows
+    parts = [
+        store.read(WALLETS.name, users=[user], since=slot, until=slot + _TICK, columns=_READING_COLUMNS).to_pandas()
+        for slot in slots
+    ]
+    return flows.assign(at=shown_at(flows, complete, pd.concat(parts, ignore_index=True)))
 
 
 def _records(rows: pd.DataFrame) -> list[Row]:
