@@ -17,6 +17,7 @@ from portfolio_lab.books import venue_of
 from portfolio_lab.engines.cash_flows import value_cash_flows
 from portfolio_lab.engines.exposure import FIAT, STABLECOINS
 from portfolio_lab.engines.trades import Method, Trades, round_trips
+from portfolio_lab.models.accounts import Wallet
 
 _NEAR = pd.Timedelta(hours=2)
 """A price this near a fill stands for the price at it."""
@@ -26,6 +27,7 @@ _ARRIVALS = ("earn_reward", "staking_reward", "dividend", "promotion", "rebate")
 _SWAPS = ("dust", "convert")
 _DOLLAR = "USDT"
 """What stands for the dollar in which inverse contracts are quoted."""
+_MARGINS = (str(Wallet.CROSS_MARGIN), str(Wallet.ISOLATED_MARGIN), str(Wallet.PORTFOLIO_MARGIN))
 _OPTION_ENDS = ("-C", "-P")
 _FLAT = 1e-9
 """Base units below which a contract's book is flat: what summing leaves."""
@@ -45,6 +47,7 @@ def user_trades(archive: Archive, user: str, *, account: str | None = None, meth
         _moved(rows["income"][rows["income"]["kind"].isin(_ARRIVALS)], "income_id", prices),
         _moved(rows["income"][rows["income"]["kind"].isin(_SWAPS)], "income_id", prices, event="fill"),
     ]
+    parts[0]["borrowed"] = _is_borrowed(rows["fills"].loc[parts[0].index], rows["income"])
     events = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     # A coin that only ever came and went was never traded.
     events = events[events["book"].isin(events.loc[events["event"] == "fill", "book"])]
@@ -125,6 +128,14 @@ def _fill_events(fills: pd.DataFrame, prices: StoredPrices, held: dict[str, str]
         }
     )
     return events[~events["underlying"].isin(_MONEY) & (events["quantity"] != 0.0)]
+
+
+def _is_borrowed(fills: pd.DataFrame, income: pd.DataFrame) -> list[bool]:
+    """Tell of each fill whether it is of a margin wallet, in a coin that its account has ever borrowed."""
+    loans = income[income["kind"] == "loan"]
+    lent = set(zip(loans["account"], loans["asset"], strict=True))
+    rows = zip(fills["account"], fills["underlying"], fills["wallet"], strict=True)
+    return [wallet in _MARGINS and (account, coin) in lent for account, coin, wallet in rows]
 
 
 def _paid_in_coins(fills: pd.DataFrame, prices: StoredPrices) -> list[pd.DataFrame]:

@@ -94,6 +94,7 @@ class _Event(NamedTuple):
     value_of_quote: float
     fee: float
     realised: float
+    borrowed: bool
 
 
 @dataclass(slots=True)
@@ -149,6 +150,7 @@ def round_trips(
             `value_of_quote` (reporting currency per unit of the quote asset; of the coin where inverse)
             and `fee` (reporting currency, - paid; NaN when unknown). Optional: `realised`, what the venue says that
             the fill realised; where it does and our book is flat, the fill closed something that we never saw opened.
+            And `borrowed`: what a spot fill sells beyond what is held is a debt, and opens a short.
         funding: `book`, `at` and `value` (reporting currency, + received), counted in the trip open then.
         method: "average" or "fifo".
 
@@ -200,7 +202,8 @@ def _passed(book: _Book, event: _Event) -> Iterator[_Trip]:
         return
     opposite = book.trip is not None and side != book.side
     closing = min(units, book.units) if opposite else 0.0
-    if opposite and (units - closing) <= _ROUNDING * units:
+    # What covers a borrowed coin buys its interest too.
+    if opposite and (units - closing) <= (FLAT_SHARE if event.borrowed else _ROUNDING) * units:
         closing = units
     if closing:
         yield from _closed(book, event, closing, event.fee * closing / units)
@@ -232,7 +235,7 @@ def _opened(book: _Book, event: _Event, side: float, units: float, fee: float) -
 def _closes_unseen(book: _Book, event: _Event, side: float, *, turned: bool) -> bool:
     """Return whether the fill closed what was opened before the first event that we know."""
     if event.kind == "spot":
-        return side < 0  # cash markets cannot sell what they do not hold
+        return side < 0 and not event.borrowed  # cash markets cannot sell what they do not hold
     # What a turning fill realised is of the trip that it has just closed.
     return not turned and book.trip is None and not math.isnan(event.realised) and event.realised != 0.0
 
@@ -340,7 +343,8 @@ def _checked(events: pd.DataFrame) -> pd.DataFrame:
 
 def _events(rows: pd.DataFrame) -> Iterator[_Event]:
     realised = rows["realised"] if "realised" in rows else pd.Series(math.nan, rows.index)
-    columns = [*(rows[name].tolist() for name in _EVENT_COLUMNS), realised.tolist()]
+    borrowed = rows["borrowed"] if "borrowed" in rows else pd.Series(data=False, index=rows.index)
+    columns = [*(rows[name].tolist() for name in _EVENT_COLUMNS), realised.tolist(), borrowed.eq(other=True).tolist()]
     return (_Event(*values) for values in zip(*columns, strict=True))
 
 

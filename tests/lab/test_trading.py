@@ -29,12 +29,14 @@ _FLOWS = ["account", "flow_id", "kind", "at", "asset", "quantity", "price"]
 class Rows:
     """Stands for the stored tables."""
 
-    def __init__(self, fills: pd.DataFrame) -> None:
+    def __init__(self, fills: pd.DataFrame, *loans: str) -> None:
         slots = [BEGIN + pd.Timedelta(hours=hour) for hour in range(5)]
         rows = [(slot, "binance", asset, price) for slot in slots for asset, price in PRICES.items()]
         self._tables = {
             "fills": fills,
-            "income": pd.DataFrame(columns=_INCOME).astype(_TYPES | {"instrument": "str"}),
+            "income": pd.DataFrame(
+                [["binance:main", coin, "loan", BEGIN, coin, "", 1.0] for coin in loans], columns=_INCOME
+            ).astype(_TYPES | {"instrument": "str"}),
             "cash_flows": pd.DataFrame(columns=_FLOWS).astype(_TYPES | {"price": "float64"}),
             "prices": pd.DataFrame(rows, columns=["slot", "venue", "asset", "price"]),
             "positions": pd.DataFrame(columns=["slot", "instrument", "kind"]),
@@ -46,12 +48,12 @@ class Rows:
     history = rows
 
 
-def trades_of(*fills: dict[str, Any]) -> Trades:
-    """Trades of fills, one an hour, given by what is not usual about them."""
+def trades_of(*fills: dict[str, Any], loans: tuple[str, ...] = ()) -> Trades:
+    """Trades of fills, one an hour, given by what is not usual about them, in an account that borrowed `loans`."""
     rows = [
         _FILL | {"fill_id": str(hour), "at": BEGIN + pd.Timedelta(hours=hour)} | fill for hour, fill in enumerate(fills)
     ]
-    return user_trades(cast("Archive", Rows(pd.DataFrame(rows))), "alice", method=Method.AVERAGE)
+    return user_trades(cast("Archive", Rows(pd.DataFrame(rows), *loans)), "alice", method=Method.AVERAGE)
 
 
 def spot(side: str, pair: str, quantity: float, price: float, **columns: object) -> dict[str, Any]:
@@ -90,3 +92,14 @@ def test_a_fee_in_the_coin_that_is_paid_with_goes_with_it() -> None:
     )
     assert trades.closed["underlying"].tolist() == ["BTC"]
     assert trades.open[["underlying", "fees"]].to_numpy().tolist() == [["ETH", -50.0]]
+
+
+def test_a_borrowed_coin_that_is_sold_is_a_short() -> None:
+    sold = spot("sell", "BTC/USDT", 1.0, 50_000.0, wallet="cross_margin")
+    covered = spot("buy", "BTC/USDT", 1.0005, 48_000.0, wallet="cross_margin")  # with its interest
+    trades = trades_of(sold, covered, loans=("BTC",))
+    assert trades.closed[["side", "price_pnl"]].to_numpy().tolist() == [["short", 2_000.0]]
+    assert (len(trades.open), trades.unknown) == (0, 0)
+    # Where nothing was borrowed, what is sold was bought before our memory begins.
+    without = trades_of(sold)
+    assert (len(without.closed), len(without.open), without.unknown) == (0, 0, 1)
