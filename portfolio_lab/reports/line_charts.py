@@ -25,6 +25,7 @@ _HIGH, _LOW = 290, 196
 _WORST = 5
 _FEWEST = 3
 _ROUNDING = 1e-12
+_MANY = 10
 _HALF_DECADE, _MANY_DECADES = 0.5, 3
 
 
@@ -54,7 +55,7 @@ def _growth(
     for shade, name, values in reversed(lines):
         plots.append(stroke(line(drawn.dates.x, axis.at(values - 1)), shade))
         last = _last(values) - 1
-        ends.append(End(last, name, percent(last, decimals=1, signed=True), shade))
+        ends.append(End(last, name, _total(last), shade))
     return Picture(
         id=identity,
         title=title,
@@ -236,7 +237,7 @@ def _falls(drawn: Drawn) -> str:
         numbers.append(word(50 * (left + right), 11, number, "number"))
     told = " ".join(f"{place}: {percent(depth)}." for place, depth in enumerate(worst["depth"], 1))
     last = _last(grown)
-    ending = End(last, drawn.name, percent(last, decimals=1, signed=True), "a")
+    ending = End(last, drawn.name, _total(last), "a")
     return Picture(
         id=CHARTS["dd_periods"],
         title="Worst five drawdowns",
@@ -313,6 +314,10 @@ def _marks(drawn: Drawn, days: pd.DatetimeIndex, pixels: int) -> str:
 def _last(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
     return float(known[-1]) if len(known) else math.nan
+
+
+def _total(fraction: float) -> str:
+    return percent(fraction, decimals=0 if abs(fraction) >= _MANY else 1, signed=True)
 
 
 def _span(drawn: Drawn) -> str:

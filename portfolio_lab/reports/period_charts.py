@@ -17,6 +17,7 @@ from portfolio_lab.reports.svg import ACROSS, UNITS, Axis, line, text, value_axi
 _PIXELS = 196
 _FEWEST_MONTHS = 3
 _MOST_LABELS = 8
+_MOST_SHORT = 14
 _LABELLED = 1.14
 _BINS = 14
 _CURVE_POINTS = 80
@@ -46,7 +47,7 @@ def years_chart(drawn: Drawn) -> str:
     for place, year in enumerate(ours.labels):
         middle = slot * (place + 0.5)
         start = middle - width - 0.02 * slot if theirs is not None else middle - width / 2
-        words.append(word(middle / 100, _PIXELS + 16, year_of(int(year)), "date mid"))
+        words.append(word(middle / 100, _PIXELS + 16, _year_label(int(year), place, len(ours.labels)), "date mid"))
         plots.append(_bar(axis, start, width, float(ours.returns[place]), "a"))
         words.append(_bar_label(axis, start + width / 2, float(ours.returns[place]), len(ours.labels)))
         if theirs is not None and (found := np.flatnonzero(theirs.labels == year)).size:
@@ -64,6 +65,13 @@ def years_chart(drawn: Drawn) -> str:
         note="the first and the last may be parts",
         keys=_keys(drawn),
     ).html()
+
+
+def _year_label(label: int, place: int, years: int) -> str:
+    """Return "2026", or "’26" where many stand side by side, or nothing where there is no room."""
+    if years <= _MOST_LABELS:
+        return str(year_of(label))
+    return "" if place % -(-years // _MOST_SHORT) else f"’{year_of(label) % 100:02}"
 
 
 def _keys(drawn: Drawn) -> list[tuple[str, str]]:
