@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
 
 from portfolio_lab.archive import Archive
 from portfolio_lab.books import exposure_lines_from, share_or_nan
-from portfolio_lab.engines import stress
+from portfolio_lab.engines import margins, stress
 from portfolio_lab.engines.exposure import Line, is_exposed
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.models.accounts import Wallet
@@ -37,12 +37,16 @@ _IN_TRANSIT = str(Wallet.IN_TRANSIT)
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The present books of some users: every part of every exposure, equity of each account, positions, orders."""
+    """The present books of some users: every part of every exposure, equity of each account, positions, orders.
+
+    `margins` are those of `engines.margins.margins_of`.
+    """
 
     parts: pd.DataFrame
     equity: pd.Series
     positions: pd.DataFrame
     orders: pd.DataFrame
+    margins: pd.DataFrame
 
     def exposures(self) -> pd.DataFrame:
         """Return signed money, one row an account, one column an underlying; NaN where unknown."""
@@ -63,8 +67,12 @@ class Risk:
     `value_at_risk`: a bad day (5 %) of the present book by past prices, money, and its share of equity.
     `correlation`: of daily returns of what is held; NaN below 30 days in common.
     `leverage`: one row an account: `equity`, `gross`, `contracts` (money), `leverage`, `contract_leverage`.
-    `positions`: with `distance` to the venue's liquidation price, a fraction of the mark, the nearest first.
-    `accounts`: what fall and rise of all prices each account survives, the first to fall first.
+    `positions`: with `distance` to the venue's liquidation price, a fraction of the mark, the nearest first, and
+    the `margin_ratio` of what stands behind each, its own or what it shares.
+    `margins`: maintenance margin / margin balance of each margin, liquidation at 1, the nearest first, with the
+    venue's own figure beside it (`engines.margins`); infinite where the balance is used up, NaN where unknown.
+    `accounts`: what fall and rise of all prices each account survives, the first to fall first, and
+    `margin_ratio`, the highest that is known of it.
     `orders`: exposure by underlying if every resting order of one side filled.
     """
 
@@ -73,6 +81,7 @@ class Risk:
     correlation: pd.DataFrame
     leverage: pd.DataFrame
     positions: pd.DataFrame
+    margins: pd.DataFrame
     accounts: pd.DataFrame
     orders: pd.DataFrame
 
@@ -90,7 +99,8 @@ def present_book(archive: Archive, slots: Mapping[str, pd.Timestamp], currency: 
     if not slots:
         raise BadInputError("there is no complete snapshot yet: run portfolio-lab sync")
     found = [_one_book(archive, user, slot, currency) for user, slot in slots.items()]
-    return Book(*(pd.concat([getattr(one, part.name) for one in found]) for part in fields(Book)))
+    book = Book(*(pd.concat([getattr(one, part.name) for one in found]) for part in fields(Book)))
+    return replace(book, margins=margins.nearest_first(book.margins))
 
 
 def _one_book(archive: Archive, user: str, slot: pd.Timestamp, currency: str) -> Book:
@@ -107,7 +117,8 @@ def _one_book(archive: Archive, user: str, slot: pd.Timestamp, currency: str) ->
     names = pd.Index(sorted(wallets.loc[wallets["wallet"] != _IN_TRANSIT, "account"].unique()))
     by_account = held.agg(lambda values: values.sum(skipna=False)).reindex(names, fill_value=0.0).astype("float64")
     by_account.index = pd.Index([f"{user} {name}" for name in by_account.index], name="account")
-    return Book(parts, by_account, _named(positions, user), _named(orders, user))
+    behind = margins.margins_of(_named(wallets, user), _named(positions, user))
+    return Book(parts, by_account, _named(positions, user), _named(orders, user), behind)
 
 
 _PART_COLUMNS = ["account", "underlying", "name", "price", "value", "own_value", "is_contract"]
@@ -166,8 +177,9 @@ def book_risk(archive: Archive, book: Book) -> Risk:
         value_at_risk=_value_at_risk(held, returns, float(book.equity.sum(skipna=False))),
         correlation=returns.corr(min_periods=_FEWEST_DAYS),
         leverage=_leverage(book),
-        positions=_positions(book.positions),
-        accounts=stress.first_to_fall(book.exposures(), book.equity, book.positions),
+        positions=_positions(book),
+        margins=book.margins,
+        accounts=_accounts(book),
         orders=_if_filled(book, net),
     )
 
@@ -197,8 +209,15 @@ def _leverage(book: Book) -> pd.DataFrame:
 _POSITION_COLUMNS = ["account", "wallet", "instrument", "side", "quantity", "exposure", "mark_price"]
 
 
-def _positions(positions: pd.DataFrame) -> pd.DataFrame:
-    rows = stress.liquidation_distances(positions)[[*_POSITION_COLUMNS, "liquidation_price", "distance"]]
+def _accounts(book: Book) -> pd.DataFrame:
+    frame = stress.first_to_fall(book.exposures(), book.equity, book.positions)
+    return frame.assign(margin_ratio=margins.nearest_by_account(book.margins).reindex(frame.index))
+
+
+def _positions(book: Book) -> pd.DataFrame:
+    rows = stress.liquidation_distances(book.positions.reset_index(drop=True))
+    rows = rows.assign(margin_ratio=margins.position_ratios(rows, book.margins))
+    rows = rows[[*_POSITION_COLUMNS, "liquidation_price", "distance", "margin_ratio"]]
     return rows.sort_values("distance", key=np.abs, kind="stable", na_position="last", ignore_index=True)
 
 

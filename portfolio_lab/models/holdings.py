@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from portfolio_lab.models.accounts import Wallet
+from portfolio_lab.models.margins import Margin
 from portfolio_lab.models.prices import Quote
 
 
@@ -67,6 +68,9 @@ class Position:
     unit; `delta` is change of premium per change of the underlying's price, for one unit bought
     (calls > 0, puts < 0), None where the venue states none, and for everything else. `details_at`
     is when entry and liquidation price were stated, where that was earlier than the rest.
+    `maintenance_margin` is what the venue needs for this position alone, `margin_balance` what stands
+    behind an isolated one and nothing else (its margin + PnL; None in cross margin), `margin_level` the
+    venue's own margin balance / maintenance margin: all None where it tells none.
     """
 
     instrument: str
@@ -84,6 +88,9 @@ class Position:
     liquidation_price: Decimal | None = None
     delta: Decimal | None = None
     details_at: datetime | None = None
+    maintenance_margin: Decimal | None = None
+    margin_balance: Decimal | None = None
+    margin_level: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,7 @@ class WalletReading:
     `ratios` are conversion ratios that the venue stated beside it (base WBETH, quote ETH): the
     last resort for a wrapper coin that no market prices. `locks` names what is held back for
     resting orders (the assets), empty where the venue states that nothing is, None where the
-    answer does not tell.
+    answer does not tell. `margins` are those that positions share, empty where the venue tells none.
     """
 
     wallet: Wallet
@@ -135,6 +142,7 @@ class WalletReading:
     answers: tuple[AnswerMark, ...] = field(default=())
     ratios: tuple[Quote, ...] = ()
     locks: frozenset[str] | None = None
+    margins: tuple[Margin, ...] = ()
 
     @property
     def received_at(self) -> datetime:

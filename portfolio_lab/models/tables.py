@@ -98,7 +98,7 @@ PORTFOLIO_SNAPSHOTS = Table(
 
 WALLETS = Table(
     "wallets",
-    3,
+    4,
     ("user", "slot", "account", "wallet"),
     pa.schema(
         [
@@ -119,6 +119,11 @@ WALLETS = Table(
             unknown("is_carried", "true where a slow wallet's last reading still held", pa.bool_()),
             unknown("known_at", "when this row was written", INSTANT),
             unknown("orders_at", "when its resting orders were last asked for; null when never", INSTANT),
+            unknown(
+                "margins",
+                "margins that positions share, as JSON: asset, maintenance, balance, level; null when none is told",
+                pa.string(),
+            ),
         ]
     ),
     latest=True,
@@ -155,7 +160,7 @@ BALANCES = Table(
 
 POSITIONS = Table(
     "positions",
-    3,
+    4,
     ("user", "slot", "account", "instrument", "side"),
     pa.schema(
         [
@@ -181,6 +186,9 @@ POSITIONS = Table(
             unknown("unrealised_pnl", "open PnL in the reporting currency; null when unpriced"),
             unknown("delta", "an option's delta for one unit bought; null for everything else", AMOUNT),
             unknown("details_at", "when entry and liquidation price were stated; null: with all the rest", INSTANT),
+            unknown("maintenance_margin_settle", "what maintenance of this position needs; null when not told", AMOUNT),
+            unknown("margin_balance_settle", "margin + PnL of an isolated position; null in cross margin", AMOUNT),
+            unknown("margin_level", "the venue's margin balance / maintenance; null when it states none", AMOUNT),
         ]
     ),
 )

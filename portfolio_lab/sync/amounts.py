@@ -46,7 +46,9 @@ def check_reading(reading: WalletReading) -> WalletReading:
     for position in reading.positions:
         _check((position.quantity, position.contracts, position.contract_size, position.entry_price))
         _check((position.mark_price, position.unrealised_pnl, position.leverage_setting, position.liquidation_price))
-        _check((position.delta,))
+        _check((position.delta, position.maintenance_margin, position.margin_balance, position.margin_level))
+    for margin in reading.margins:
+        _check((margin.maintenance, margin.balance, margin.level, margin.debt_level))
     if not reading.answers:
         msg = f"the {reading.wallet} wallet came without the mark of any answer"
         raise AnswerShapeError(msg)

@@ -19,6 +19,7 @@ from portfolio_lab.engines.exposure import position_exposure, position_pnl
 from portfolio_lab.errors import StoreError
 from portfolio_lab.models.accounts import Account
 from portfolio_lab.models.holdings import Balance, OpenOrder, Position, WalletReading
+from portfolio_lab.models.margins import Margin
 from portfolio_lab.models.prices import Price
 from portfolio_lab.models.snapshot import Grade, PortfolioSnapshot, WalletState
 from portfolio_lab.models.tables import (
@@ -140,6 +141,7 @@ class _Rows:
                     "is_carried": state.is_carried,
                     "orders_at": state.orders_at,
                     "known_at": self._known_at,
+                    "margins": _margins(state.reading.margins) if state.reading else None,
                 }
             )
         return rows
@@ -225,6 +227,18 @@ def _components(parts: tuple[tuple[str, Decimal], ...]) -> str | None:
     return json.dumps({name: format(amount, "f") for name, amount in parts}, sort_keys=True) if parts else None
 
 
+def _margins(margins: tuple[Margin, ...]) -> str | None:
+    rows = [
+        {"asset": one.asset}
+        | {name: format(amount, "f") for name in _MARGIN if (amount := getattr(one, name)) is not None}
+        for one in margins
+    ]
+    return json.dumps(rows, sort_keys=True) if rows else None
+
+
+_MARGIN = ("maintenance", "balance", "level", "debt_level")
+
+
 def _age(state: WalletState, at: datetime) -> float | None:
     return None if state.reading is None else (at - state.reading.received_at).total_seconds()
 
@@ -272,6 +286,9 @@ def _position(position: Position) -> Row:
         "liquidation_price": stored_or_none(position.liquidation_price),
         "delta": stored_or_none(position.delta),
         "details_at": position.details_at,
+        "maintenance_margin_settle": stored_or_none(position.maintenance_margin),
+        "margin_balance_settle": stored_or_none(position.margin_balance),
+        "margin_level": stored_or_none(position.margin_level),
     }
 
 

@@ -8,7 +8,7 @@ from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.binance import endpoints
 from portfolio_lab.exchanges.binance import history_endpoints as at
 from portfolio_lab.exchanges.binance import ledger_shapes as shapes
-from portfolio_lab.exchanges.binance.ledger import numbered
+from portfolio_lab.exchanges.binance.ledger import page_numbering
 from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.exchanges.sources import Ask, Page, Raw, Window, by_number, lanes
 from portfolio_lab.models.accounts import Wallet
@@ -122,11 +122,12 @@ def margin_loan(row: shapes.MarginLoan, wallet: Wallet, kind: str) -> Income:
 
 def loans(client: VenueClient) -> Ask:
     """Return the source of flexible loans: what was borrowed (+), what was repaid (-), and their collateral's moves."""
+    of_borrowed, of_repaid = page_numbering(), page_numbering()
 
     async def borrowed(window: Window, number: int) -> Raw[shapes.LoanBorrow]:
         asked = {"startTime": window.start, "endTime": window.last, "current": number, "limit": PAGE}
         answer, _ = await client.ask(at.LOAN_BORROWS, shapes.LoanBorrows, asked)
-        names = numbered([f"borrow-{row.borrowTime}-{row.loanCoin}-{row.collateralCoin}" for row in answer.rows])
+        names = of_borrowed(number, [f"borrow-{row.borrowTime}-{row.loanCoin}-{row.collateralCoin}" for row in answer.rows])
         rows: list[ActivityRow] = []
         for name, row in zip(names, answer.rows, strict=True):
             if row.status.lower() != "failed":
@@ -139,7 +140,7 @@ def loans(client: VenueClient) -> Ask:
     async def repaid(window: Window, number: int) -> Raw[shapes.LoanRepay]:
         asked = {"startTime": window.start, "endTime": window.last, "current": number, "limit": PAGE}
         answer, _ = await client.ask(at.LOAN_REPAYS, shapes.LoanRepays, asked)
-        names = numbered([f"repay-{row.repayTime}-{row.loanCoin}-{row.collateralCoin}" for row in answer.rows])
+        names = of_repaid(number, [f"repay-{row.repayTime}-{row.loanCoin}-{row.collateralCoin}" for row in answer.rows])
         rows: list[ActivityRow] = []
         for name, row in zip(names, answer.rows, strict=True):
             if row.repayStatus.lower() == "repaid":

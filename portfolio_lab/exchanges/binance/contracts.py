@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TypeVar
 
@@ -61,7 +62,12 @@ def _inverse(row: shapes.CoinMPosition, contract: Instrument) -> Position:
     side, contracts = _signed(row)
     leverage = payloads.amount_or_none(row.leverage, f"[{row.symbol}].leverage")
     settle = payloads.asset_code(contract.settle, f"[{row.symbol}].marginAsset")
-    return _position(row, contract, side, contracts, settle=settle, kind=ContractKind.INVERSE, leverage=leverage)
+    position = _position(row, contract, side, contracts, settle=settle, kind=ContractKind.INVERSE, leverage=leverage)
+    if row.marginType != "isolated":
+        return position
+    return replace(
+        position, margin_balance=payloads.amount_or_none(row.isolatedMargin, f"[{row.symbol}].isolatedMargin")
+    )
 
 
 def _position(

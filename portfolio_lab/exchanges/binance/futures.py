@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from portfolio_lab.errors import AnswerShapeError
 from portfolio_lab.exchanges import payloads
-from portfolio_lab.exchanges.binance import contracts, endpoints, shapes, sums, usd_m_positions
+from portfolio_lab.exchanges.binance import contracts, endpoints, maintenance, shapes, sums, usd_m_positions
 from portfolio_lab.exchanges.binance.prices import Instruments
 from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.models.accounts import Wallet
@@ -55,7 +55,9 @@ async def _reading(
     balances = [margin_balance(row) for row in account.assets]
     _refuse_foreign_pnl(balances, await _open_pnl(wallet, account, instruments))
     held = tuple(balance for balance in balances if balance.quantity or balance.wallet_balance)
-    return WalletReading(wallet, held, tuple(positions), marks, locks=usd_m_positions.locks(account.assets))
+    opened = maintenance.with_margins(positions, account)
+    locks, margins = usd_m_positions.locks(account.assets), maintenance.shared_margins(account, opened)
+    return WalletReading(wallet, held, opened, marks, locks=locks, margins=margins)
 
 
 def margin_balance(row: shapes.MarginAsset) -> Balance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from portfolio_lab.exchanges import payloads
@@ -25,14 +25,29 @@ GIFTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Words of a distribution's English text by kind, first found first; everything else is a dividend."""
 
 
-def numbered(names: Sequence[str]) -> list[str]:
-    """Return the names, the second and later ones of a kind with their number: rows without an id of their own."""
-    seen: Counter[str] = Counter()
+def numbered(names: Sequence[str], before: Counter[str] | None = None) -> list[str]:
+    """Return the names, the second and later ones of a kind with their number: rows without an id of their own.
+
+    `before` counts the names of earlier pages, and these after them.
+    """
+    seen: Counter[str] = Counter() if before is None else before
     found = []
     for name in names:
         found.append(f"{name}-{seen[name]}" if seen[name] else name)
         seen[name] += 1
     return found
+
+
+def page_numbering() -> Callable[[int, Sequence[str]], list[str]]:
+    """Return what numbers the names of a window's pages from 1 on: two rows that a page's border parts are two."""
+    seen: Counter[str] = Counter()
+
+    def of_page(number: int, names: Sequence[str]) -> list[str]:
+        if number == 1:
+            seen.clear()
+        return numbered(names, seen)
+
+    return of_page
 
 
 # ---------------------------------------------------------------- distributions
@@ -178,33 +193,34 @@ def payment_rows(row: shapes.PayTransaction) -> list[Income]:
     number = payloads.flow_code(row.transactionId, "transactionId")
     total = payloads.amount(row.amount, f"[{number}].amount")
     used = [(part.currency, part.amount) for part in row.fundsDetail] or [(row.currency, row.amount)]
-    rows = []
-    for currency, text in used:
+    sizes: dict[str, Decimal] = {}
+    for currency, text in used:  # one currency may be used twice, from two wallets
         asset = payloads.asset_code(currency, f"[{number}].currency")
-        size = abs(payloads.amount(text, f"[{number}].amount"))
-        rows.append(
-            Income(
-                at=payloads.instant(row.transactionTime, f"[{number}].transactionTime"),
-                income_id=f"pay-{number}-{asset}",
-                kind="pay",
-                venue_kind=row.orderType[:40],
-                wallet=Wallet.FUNDING,
-                asset=asset,
-                quantity=-size if total < 0 else size,
-                reference=number,
-            )
+        sizes[asset] = sizes.get(asset, Decimal(0)) + abs(payloads.amount(text, f"[{number}].amount"))
+    return [
+        Income(
+            at=payloads.instant(row.transactionTime, f"[{number}].transactionTime"),
+            income_id=f"pay-{number}-{asset}",
+            kind="pay",
+            venue_kind=row.orderType[:40],
+            wallet=Wallet.FUNDING,
+            asset=asset,
+            quantity=-size if total < 0 else size,
+            reference=number,
         )
-    return rows
+        for asset, size in sizes.items()
+    ]
 
 
 def rebates(client: VenueClient) -> Ask:
     """Return the source of rebates on spot fees; they carry no id: time, coin, type and amount make one."""
+    numbering = page_numbering()
 
     async def fetch(window: Window, number: int) -> Raw[shapes.Rebate]:
         asked = {"startTime": window.start, "endTime": window.last, "page": number}
         answer, _ = await client.ask(at.REBATES, shapes.Rebates, asked)
         rows = answer.data.data
-        names = numbered([f"{row.updateTime}-{row.asset}-{row.type}-{row.amount}" for row in rows])
+        names = numbering(number, [f"{row.updateTime}-{row.asset}-{row.type}-{row.amount}" for row in rows])
         return Raw(rows, tuple(map(rebate, rows, names)))
 
     return by_number(fetch, size=REBATE_PAGE)

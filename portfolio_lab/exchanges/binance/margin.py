@@ -6,7 +6,7 @@ agree. An isolated pair keeps its own rows, since a loss cannot leave the pair.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from portfolio_lab.errors import AnswerShapeError, WalletRefusedError
@@ -16,6 +16,7 @@ from portfolio_lab.exchanges.binance import shapes_margin as shapes
 from portfolio_lab.exchanges.client import VenueClient
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.holdings import Balance, WalletReading
+from portfolio_lab.models.margins import WHOLE, Margin
 
 
 async def fetch_cross(client: VenueClient) -> WalletReading:
@@ -26,7 +27,8 @@ async def fetch_cross(client: VenueClient) -> WalletReading:
     _refuse_lost(account.totalNetAssetOfBtc, balances)
     if not account.created and not balances:
         raise WalletRefusedError("The margin account was never opened.")
-    return WalletReading(Wallet.CROSS_MARGIN, balances, answers=(mark,))
+    margins = _margins([(WHOLE, account.marginLevel, balances)])
+    return WalletReading(Wallet.CROSS_MARGIN, balances, answers=(mark,), margins=margins)
 
 
 async def fetch_isolated(client: VenueClient) -> WalletReading:
@@ -35,7 +37,22 @@ async def fetch_isolated(client: VenueClient) -> WalletReading:
     payloads.each_once((pair.symbol for pair in account.assets), "assets")
     balances = _held(balance for pair in account.assets for balance in _pair_balances(pair))
     _refuse_lost(account.totalNetAssetOfBtc, balances)
-    return WalletReading(Wallet.ISOLATED_MARGIN, balances, answers=(mark,))
+    pairs = [
+        (pair.symbol, pair.marginLevel, [one for one in balances if one.pair == pair.symbol]) for pair in account.assets
+    ]
+    return WalletReading(Wallet.ISOLATED_MARGIN, balances, answers=(mark,), margins=_margins(pairs))
+
+
+def _margins(loans: Iterable[tuple[str, str, Sequence[Balance]]]) -> tuple[Margin, ...]:
+    """The level of each margin account that owes something: its place, its level and its balances."""
+    owing = [(place, text) for place, text, balances in loans if any(_owed(one) for one in balances)]
+    levels = [(place, payloads.amount_or_none(text, f"[{place}].marginLevel")) for place, text in owing]
+    return tuple(Margin(place, debt_level=level) for place, level in levels if level is not None)
+
+
+def _owed(balance: Balance) -> Decimal:
+    parts = dict(balance.components)
+    return parts["borrowed"] + parts["interest"]
 
 
 def _pair_balances(pair: shapes.IsolatedPair) -> tuple[Balance, Balance]:

@@ -14,6 +14,7 @@ from portfolio_lab.exchanges.binance.prices import Instrument, Instruments
 from portfolio_lab.exchanges.client import VenueClient
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.holdings import AnswerMark, Balance, ContractKind, Position, WalletReading
+from portfolio_lab.models.margins import Margin
 
 MOVED = Decimal("0.05")
 """Share of the options' value by which two answers of one moment may differ."""
@@ -36,7 +37,14 @@ async def fetch_options(client: VenueClient, instruments: Instruments) -> Wallet
     held = [row for row in rows if payloads.amount(row.quantity, f"[{row.symbol[:30]}].quantity")]
     deltas, marks = await _deltas(client, held)
     positions = [_position(row, await instruments.one(Wallet.OPTIONS, row.symbol), deltas) for row in held]
-    return WalletReading(Wallet.OPTIONS, _balances(account, positions), tuple(positions), (mark, second, *marks))
+    balances, margins = _balances(account, positions), _margins(account)
+    return WalletReading(Wallet.OPTIONS, balances, tuple(positions), (mark, second, *marks), margins=margins)
+
+
+def _margins(account: shapes.OptionAccount) -> tuple[Margin, ...]:
+    """What written options need; unverified that it is the equity that stands behind it."""
+    needed = [(row, payloads.amount_or_none(row.maintMargin, "asset.maintMargin")) for row in account.asset]
+    return tuple(Margin(row.asset, part, payloads.amount(row.equity, "asset.equity")) for row, part in needed if part)
 
 
 async def _deltas(

@@ -6,19 +6,24 @@ kinds of contracts. What the parts hold is inside it: they are never read beside
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from portfolio_lab.errors import AnswerShapeError, WalletRefusedError
+from portfolio_lab.errors import AnswerShapeError, PostponedError, VenueError, WalletRefusedError
 from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.binance import contracts, endpoints, shapes, sums
 from portfolio_lab.exchanges.binance import shapes_margin as margin_shapes
 from portfolio_lab.exchanges.binance.futures import CREDITS
 from portfolio_lab.exchanges.binance.prices import Instruments
 from portfolio_lab.exchanges.client import VenueClient
+from portfolio_lab.exchanges.governor import hurried
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.holdings import AnswerMark, Balance, ContractKind, Position, WalletReading
+from portfolio_lab.models.margins import WHOLE, Margin
+
+_log = logging.getLogger(__name__)
 
 MOVED = Decimal("0.02")
 """Share of the contracts' value by which the PnL of two answers of one moment may differ."""
@@ -65,8 +70,33 @@ async def fetch_portfolio_margin(client: VenueClient, instruments: Instruments) 
     ]
     if not rows:
         await _refuse_lost_equity(client)
-    marks = (mark, second, third)
-    return WalletReading(Wallet.PORTFOLIO_MARGIN, _balances(rows, positions), tuple(positions), marks)
+    margins, marks = await _margins(client)
+    marks = (mark, second, third, *marks)
+    return WalletReading(Wallet.PORTFOLIO_MARGIN, _balances(rows, positions), tuple(positions), marks, margins=margins)
+
+
+async def _margins(client: VenueClient) -> tuple[tuple[Margin, ...], tuple[AnswerMark, ...]]:
+    """The one margin of the account, from an answer of its own.
+
+    It is unknown while others need the weight, or where that answer fails: what the account holds stands without it.
+    """
+    try:
+        with hurried(first=0.0, rest=0.0):
+            account, mark = await client.ask(endpoints.PM_ACCOUNT, margin_shapes.PmAccount)
+    except VenueError as refusal:
+        if not isinstance(refusal, PostponedError):
+            _log.warning("binance: the margin of a portfolio margin account is unknown: %s", refusal)
+        return (), ()
+    return (margin_of(account),), (mark,)
+
+
+def margin_of(account: margin_shapes.PmAccount) -> Margin:
+    """Return the margin behind everything in a portfolio margin account, in US dollars after haircuts."""
+    needed = payloads.amount_or_none(account.accountMaintMargin, "accountMaintMargin")
+    held = payloads.amount_or_none(account.accountEquity, "accountEquity")
+    # Without anything to maintain the level is a number that stands for "no risk", and no quotient.
+    level = payloads.amount_or_none(account.uniMMR, "uniMMR") if needed else None
+    return Margin(WHOLE, needed, held, level)
 
 
 async def _refuse_lost_equity(client: VenueClient) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.binance import history_endpoints as at
 from portfolio_lab.exchanges.binance import ledger_shapes as shapes
-from portfolio_lab.exchanges.binance.ledger import numbered, two_legs
+from portfolio_lab.exchanges.binance.ledger import page_numbering, two_legs
 from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.exchanges.sources import Ask, Raw, Window, by_number, lanes
 from portfolio_lab.models.accounts import Wallet
@@ -82,10 +82,12 @@ def rewards(client: VenueClient) -> Ask:
 
 
 def _flexible(client: VenueClient) -> Ask:
+    numbering = page_numbering()
+
     async def fetch(window: Window, number: int) -> Raw[shapes.FlexibleReward]:
         asked = {"type": "ALL", **_paged(window, number)}
         answer, _ = await client.ask(at.FLEXIBLE_REWARDS, shapes.FlexibleRewards, asked)
-        names = numbered([f"{row.type}-{row.projectId}-{row.asset}-{row.time}" for row in answer.rows])
+        names = numbering(number, [f"{row.type}-{row.projectId}-{row.asset}-{row.time}" for row in answer.rows])
         return Raw(answer.rows, tuple(map(flexible_reward, answer.rows, names)))
 
     return by_number(fetch, size=PAGE)
@@ -98,9 +100,11 @@ def flexible_reward(row: shapes.FlexibleReward, name: str) -> Income:
 
 
 def _locked(client: VenueClient) -> Ask:
+    numbering = page_numbering()
+
     async def fetch(window: Window, number: int) -> Raw[shapes.LockedReward]:
         answer, _ = await client.ask(at.LOCKED_REWARDS, shapes.LockedRewards, _paged(window, number))
-        names = numbered([f"{row.positionId}-{row.asset}-{row.time}" for row in answer.rows])
+        names = numbering(number, [f"{row.positionId}-{row.asset}-{row.time}" for row in answer.rows])
         return Raw(answer.rows, tuple(map(locked_reward, answer.rows, names)))
 
     return by_number(fetch, size=PAGE)
@@ -131,10 +135,12 @@ def wraps(client: VenueClient) -> Ask:
     """Return the source of coins that became staking receipts (ETH to WBETH, SOL to BNSOL), and back: two legs each."""
 
     def lane(endpoint: Endpoint) -> Ask:
+        numbering = page_numbering()
+
         async def fetch(window: Window, number: int) -> Raw[shapes.Wrap]:
             answer, _ = await client.ask(endpoint, shapes.Wraps, _paged(window, number))
             done = [row for row in answer.rows if row.status in DONE]
-            names = numbered([f"staking-{row.time}-{row.asset}-{row.amount}" for row in done])
+            names = numbering(number, [f"staking-{row.time}-{row.asset}-{row.amount}" for row in done])
             return Raw(
                 answer.rows, tuple(leg for row, name in zip(done, names, strict=True) for leg in wrap_legs(row, name))
             )

@@ -55,6 +55,8 @@ class MarginAsset(Fields, frozen=True):
     positionInitialMargin: str = ""
     openOrderInitialMargin: str = ""
     maintMargin: str = ""
+    crossWalletBalance: str = ""
+    crossUnPnl: str = ""
 
 
 class PositionLine(Fields, frozen=True):
@@ -66,13 +68,18 @@ class PositionLine(Fields, frozen=True):
     unrealizedProfit: str
     notional: str = ""
     updateTime: int = -1
+    maintMargin: str = ""
+    isolatedMargin: str = ""
+    isolatedWallet: str = ""
 
 
 class FuturesAccount(Fields, frozen=True):
-    """fapi/v3/account and dapi/v1/account."""
+    """fapi/v3/account and dapi/v1/account; only the former has totals."""
 
     assets: list[MarginAsset]
     positions: list[PositionLine]
+    totalMaintMargin: str = ""
+    totalMarginBalance: str = ""
 
 
 class UsdMPosition(Fields, frozen=True):
@@ -99,6 +106,8 @@ class CoinMPosition(Fields, frozen=True):
     unRealizedProfit: str
     liquidationPrice: str
     leverage: str
+    marginType: str = ""
+    isolatedMargin: str = ""
 
 
 class SpotOrder(Fields, frozen=True):

@@ -23,6 +23,7 @@ class CrossMargin(Fields, frozen=True):
 
     totalNetAssetOfBtc: str
     userAssets: list[MarginRow]
+    marginLevel: str = ""
     created: bool = True
 
 
@@ -32,6 +33,7 @@ class IsolatedPair(Fields, frozen=True):
     symbol: str
     baseAsset: MarginRow
     quoteAsset: MarginRow
+    marginLevel: str = ""
 
 
 class IsolatedMargin(Fields, frozen=True):
@@ -62,10 +64,16 @@ class PmRow(Fields, frozen=True):
 
 
 class PmAccount(Fields, frozen=True):
-    """papi/v1/account; actualEquity is in US dollars, without the haircuts of accountEquity."""
+    """papi/v1/account; actualEquity is in US dollars, without the haircuts of accountEquity.
+
+    uniMMR is accountEquity / accountMaintMargin.
+    """
 
     actualEquity: str
     accountStatus: str
+    uniMMR: str = ""
+    accountEquity: str = ""
+    accountMaintMargin: str = ""
 
 
 class PmOrder(Fields, frozen=True):

@@ -15,6 +15,7 @@ class OptionAsset(Fields, frozen=True):
     equity: str
     available: str
     unrealizedPNL: str
+    maintMargin: str = ""
 
 
 class OptionAccount(Fields, frozen=True):

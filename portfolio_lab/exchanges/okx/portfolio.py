@@ -13,6 +13,7 @@ from portfolio_lab.exchanges.okx import endpoints, positions, shapes
 from portfolio_lab.exchanges.okx.prices import Instruments
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.holdings import Balance, WalletReading
+from portfolio_lab.models.margins import WHOLE, Margin
 
 ABSOLUTE, RELATIVE = Decimal("1e-6"), Decimal("1e-4")
 """How far equity may lie from the terms that we know before it is logged."""
@@ -96,7 +97,31 @@ async def fetch_trading(client: VenueClient, instruments: Instruments) -> Wallet
     balances = (_coin_balance(row) for row in account.details)
     held = tuple(balance for balance in balances if balance.quantity or balance.wallet_balance)
     opened, second = await positions.fetch_positions(client, instruments)
-    return WalletReading(Wallet.TRADING, held, opened, (mark, second))
+    return WalletReading(Wallet.TRADING, held, opened, (mark, second), margins=margins_of(account))
+
+
+def margins_of(account: shapes.TradingBalance) -> tuple[Margin, ...]:
+    """Return the margins of a trading account: one of the whole, or one a coin, as its mode has it.
+
+    Behind a coin's positions stand its cash and the open PnL of cross positions. OKX's level has the fee of
+    closing in its divisor, so that it is somewhat nearer to 1 than balance / maintenance.
+    """
+    needed = payloads.amount_or_none(account.mmr, "data[0].mmr")
+    adjusted = payloads.amount_or_none(account.adjEq, "data[0].adjEq")
+    if needed is not None and adjusted is not None:
+        return (Margin(WHOLE, needed, adjusted, payloads.amount_or_none(account.mgnRatio, "data[0].mgnRatio")),)
+    return tuple(margin for margin in map(_coin_margin, account.details) if margin is not None)
+
+
+def _coin_margin(row: shapes.CoinBalance) -> Margin | None:
+    path = f"details[{row.ccy[:20]}]"
+    needed = payloads.amount_or_none(row.mmr, f"{path}.mmr")
+    if needed is None:
+        return None
+    isolated = payloads.amount_or_none(row.isoUpl, f"{path}.isoUpl") or ZERO
+    earned = payloads.amount_or_none(row.upl, f"{path}.upl") or ZERO
+    held = payloads.amount(row.cashBal, f"{path}.cashBal") + earned - isolated
+    return Margin(row.ccy, needed, held, payloads.amount_or_none(row.mgnRatio, f"{path}.mgnRatio"))
 
 
 def one_account(rows: list[shapes.TradingBalance]) -> shapes.TradingBalance:

@@ -89,7 +89,21 @@ def _fields(row: shapes.Position, contract: Contract, *, quantity: Decimal, cont
         leverage_setting=payloads.amount_or_none(row.lever, f"{path}.lever"),
         liquidation_price=payloads.amount_or_none(row.liqPx, f"{path}.liqPx"),
         delta=_delta(row, quantity, path) if is_option else None,
+        maintenance_margin=payloads.amount_or_none(row.mmr, f"{path}.mmr"),
+        margin_balance=_own_balance(row, path),
+        margin_level=payloads.amount_or_none(row.mgnRatio, f"{path}.mgnRatio"),
     )
+
+
+def _own_balance(row: shapes.Position, path: str) -> Decimal | None:
+    """What stands behind an isolated position alone: its margin + PnL.
+
+    A published answer bears that out: mgnRatio is this / (mmr + the fee of closing). Unverified for leveraged spot.
+    """
+    if row.mgnMode != "isolated":
+        return None
+    margin = payloads.amount_or_none(row.margin, f"{path}.margin")
+    return None if margin is None else margin + payloads.amount(row.upl, f"{path}.upl")
 
 
 def _delta(row: shapes.Position, quantity: Decimal, path: str) -> Decimal | None:

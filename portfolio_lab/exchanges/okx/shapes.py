@@ -54,6 +54,8 @@ class CoinBalance(Fields, frozen=True):
     smtSyncEq: str = ""
     rewardBal: str = ""
     eqUsd: str = ""
+    mmr: str = ""
+    mgnRatio: str = ""
 
 
 class TradingBalance(Fields, frozen=True):
@@ -61,6 +63,9 @@ class TradingBalance(Fields, frozen=True):
 
     totalEq: str
     details: list[CoinBalance]
+    adjEq: str = ""
+    mmr: str = ""
+    mgnRatio: str = ""
 
 
 class FundingBalance(Fields, frozen=True):
@@ -94,6 +99,9 @@ class Position(Fields, frozen=True):
     lever: str = ""
     liqPx: str = ""
     deltaBS: str = ""
+    margin: str = ""
+    mmr: str = ""
+    mgnRatio: str = ""
 
 
 class Saving(Fields, frozen=True):
