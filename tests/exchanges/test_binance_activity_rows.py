@@ -269,6 +269,9 @@ def test_a_payment_takes_the_currencies_that_were_used() -> None:
     used = [shapes.PayFunds("USDT", "1.2"), shapes.PayFunds("BUSD", "0.4")]
     rows = ledger.payment_rows(shapes.PayTransaction("PAY", "M_P_1", AT, "-0.005", "BNB", used))
     assert [(row.asset, row.quantity) for row in rows] == [("USDT", D("-1.2")), ("BUSD", D("-0.4"))]
+    twice = [*used, shapes.PayFunds("USDT", "0.3")]
+    rows = ledger.payment_rows(shapes.PayTransaction("PAY", "M_P_1", AT, "-0.005", "BNB", twice))
+    assert [(row.asset, row.quantity) for row in rows] == [("USDT", D("-1.5")), ("BUSD", D("-0.4"))]
 
 
 def test_a_subscription_goes_to_earn_and_a_redemption_comes_back() -> None:

@@ -273,3 +273,19 @@ async def test_a_wallet_that_was_never_there_tells_nothing_and_one_that_closed_i
 async def test_a_bad_key_is_told_by_the_streams_of_the_cash_wallets() -> None:
     with pytest.raises(CredentialsError):
         await Silent(ANSWERS | {at.DEPOSITS: CredentialsError("no")}).step("deposits")
+
+
+async def test_equal_rows_that_the_border_of_a_page_parts_are_all_kept() -> None:
+    moment = milliseconds(NOW) - DAY
+    row = {"asset": "USDT", "type": 1, "amount": "0.25", "updateTime": moment}
+    others = [{**row, "updateTime": moment + number} for number in range(1, 100)]
+    pages = {1: [*others, row], 2: [row, row]}
+
+    def told(params: Mapping[str, Any]) -> dict[str, Any]:
+        is_first = params["startTime"] <= moment <= params["endTime"]
+        rows = pages[params["page"]] if is_first else []
+        return {"status": "OK", "data": {"page": params["page"], "totalPageNum": 2, "data": rows}}
+
+    venue = Silent()
+    venue.answers[at.REBATES] = told
+    assert len((await venue.step("rebates")).rows) == 102

@@ -127,7 +127,9 @@ def loans(client: VenueClient) -> Ask:
     async def borrowed(window: Window, number: int) -> Raw[shapes.LoanBorrow]:
         asked = {"startTime": window.start, "endTime": window.last, "current": number, "limit": PAGE}
         answer, _ = await client.ask(at.LOAN_BORROWS, shapes.LoanBorrows, asked)
-        names = of_borrowed(number, [f"borrow-{row.borrowTime}-{row.loanCoin}-{row.collateralCoin}" for row in answer.rows])
+        names = of_borrowed(
+            number, [f"borrow-{row.borrowTime}-{row.loanCoin}-{row.collateralCoin}" for row in answer.rows]
+        )
         rows: list[ActivityRow] = []
         for name, row in zip(names, answer.rows, strict=True):
             if row.status.lower() != "failed":
