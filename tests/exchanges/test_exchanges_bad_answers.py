@@ -230,6 +230,19 @@ async def test_an_empty_spot_list_is_not_believed_against_the_account(reader_of:
         await reader.fetch_wallet(Wallet.SPOT)
 
 
+async def test_a_strange_name_of_a_coin_that_nobody_holds_is_no_matter(reader_of: Open, wire: Any) -> None:
+    reader = await reader_of("binance")
+    wire.answers["/sapi/v3/asset/getUserAsset"] = []
+    wire.answers["/api/v3/account"]["balances"] = [{"asset": "币安人生", "free": "0.00000000", "locked": "0.00000000"}]
+    assert (await reader.fetch_wallet(Wallet.SPOT)).balances == ()
+    row = {"asset": "币安人生", **dict.fromkeys(("free", "locked", "borrowed", "interest", "netAsset"), "0")}
+    wire.answers["/sapi/v1/margin/account"] = {"totalNetAssetOfBtc": "0", "userAssets": [row]}
+    assert (await reader.fetch_wallet(Wallet.CROSS_MARGIN)).balances == ()
+    row |= {"free": "1", "netAsset": "1"}
+    with pytest.raises(AnswerShapeError, match="asset code"):
+        await reader.fetch_wallet(Wallet.CROSS_MARGIN)
+
+
 async def test_a_margin_balance_that_is_not_the_sum_is_refused(reader_of: Open, wire: Any) -> None:
     wire.answers["/fapi/v3/account"]["assets"][0]["marginBalance"] = "501"
     with pytest.raises(AnswerShapeError, match="margin balance"):

@@ -18,12 +18,15 @@ from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.holdings import Balance, WalletReading
 from portfolio_lab.models.margins import WHOLE, Margin
 
+ZEROS = frozenset({"0", "0.0", "0.00", "0.00000000"})
+"""How Binance writes nothing."""
+
 
 async def fetch_cross(client: VenueClient) -> WalletReading:
     """Return the cross margin wallet, debts as negative balances; raises the VenueError family."""
     account, mark = await client.ask(endpoints.CROSS_MARGIN_ACCOUNT, shapes.CrossMargin)
     payloads.each_once((row.asset for row in account.userAssets), "userAssets")
-    balances = _held(_balance(row, "userAssets") for row in account.userAssets)
+    balances = _held(_balance(row, "userAssets") for row in account.userAssets if not _is_zero(row))
     _refuse_lost(account.totalNetAssetOfBtc, balances)
     if not account.created and not balances:
         raise WalletRefusedError("The margin account was never opened.")
@@ -41,6 +44,11 @@ async def fetch_isolated(client: VenueClient) -> WalletReading:
         (pair.symbol, pair.marginLevel, [one for one in balances if one.pair == pair.symbol]) for pair in account.assets
     ]
     return WalletReading(Wallet.ISOLATED_MARGIN, balances, answers=(mark,), margins=_margins(pairs))
+
+
+def _is_zero(row: shapes.MarginRow) -> bool:
+    """True for one of the many coins that the answer lists and the account has not: its name is no matter."""
+    return all(text in ZEROS for text in (row.free, row.locked, row.borrowed, row.interest, row.netAsset))
 
 
 def _margins(loans: Iterable[tuple[str, str, Sequence[Balance]]]) -> tuple[Margin, ...]:

@@ -50,8 +50,9 @@ async def _spot(client: VenueClient, instruments: Instruments) -> WalletReading:
     account, second = await client.ask(endpoints.SPOT_ACCOUNT, shapes.SpotAccount)
     payloads.each_once((row.asset for row in account.balances), "balances")
     for row in account.balances:
-        path = f"balances[{payloads.asset_code(row.asset, 'balances.asset')}]"
+        path = "balances"  # every coin there is stands here: a strange name of one that is not held is no matter
         if payloads.amount(row.free, f"{path}.free") or payloads.amount(row.locked, f"{path}.locked"):
+            path = f"balances[{payloads.asset_code(row.asset, 'balances.asset')}]"
             raise AnswerShapeError(f"Two answers contradict each other: none or some {row.asset}.", path=path)
     return WalletReading(Wallet.SPOT, (), answers=(mark, second), locks=frozenset())
 
