@@ -79,7 +79,7 @@ _FLAT = "quantstats leaves {0} of exactly 0 out; of ours they are a part"
 _EDGE = "quantstats counts the day at its start too, and prints a shorter history as if it were whole"
 _SHORT = "quantstats counts returns as time, starts a month later, and prints a shorter history as if it were whole"
 _PENALTY = "sqrt(1 + 2 x sum over k of (n - k) / n x |autocorrelation of one day| ^ k)"
-_ONE_FOR_BOTH = "only of the benchmark: quantstats cuts it by the autocorrelation of the portfolio"
+_FOR_BOTH = "only of the benchmark: quantstats cuts it by the autocorrelation of the portfolio"
 _VALLEY = "date of the deepest drawdown: "
 
 SECTIONS: dict[str, tuple[Row, ...]] = {
@@ -116,11 +116,11 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
         _known("sharpe_low", title="Sharpe, 95 % low end"),
         _known("sharpe_high", title="Sharpe, 95 % high end"),
         _known("probabilistic_sharpe", "Prob. Sharpe Ratio", title="Chance of Sharpe > 0"),
-        Row("smart_sharpe", "Smart Sharpe", "ratio", f"Sharpe ratio / {_PENALTY}", ("Smart Sharpe",), _ONE_FOR_BOTH),
+        Row("smart_sharpe", "Smart Sharpe", "ratio", f"Sharpe ratio / {_PENALTY}", ("Smart Sharpe",), _FOR_BOTH),
         _known("sortino", "Sortino"),
-        Row("smart_sortino", "Smart Sortino", "ratio", "Sortino ratio / the same penalty", ("Smart Sortino",), _ONE_FOR_BOTH),
+        Row("smart_sortino", "Smart Sortino", "ratio", "Sortino ratio / same penalty", ("Smart Sortino",), _FOR_BOTH),
         Row("sortino_root", "Sortino / √2", "ratio", "to lay beside a Sharpe ratio", ("Sortino/√2",)),
-        Row("smart_sortino_root", "Smart Sortino / √2", "ratio", "both of the above", ("Smart Sortino/√2",), _ONE_FOR_BOTH),
+        Row("smart_sortino_root", "Smart Sortino / √2", "ratio", "both of these", ("Smart Sortino/√2",), _FOR_BOTH),
         _known("omega", "Omega"),
         _known("calmar", "Calmar"),
         Row(
