@@ -13,9 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from portfolio_lab.archive import Facts, frame_from
+from portfolio_lab.archive import Archive, Facts, frame_from
 from portfolio_lab.engines.returns import day_rows
 from portfolio_lab.models.tables import CASH_FLOWS, PERFORMANCE_HISTORY, PORTFOLIO_SNAPSHOTS, USERS_PORTFOLIO_STATE
+from portfolio_lab.scopes import shown_flows
 
 Row = dict[str, Any]
 
@@ -75,7 +76,8 @@ def _faults_of_days(store: Facts, user: str, stored: pd.DataFrame) -> Iterator[s
     flows = frame_from(store.read(CASH_FLOWS.name, users=[user], since=taken["slot"].min()))
     crossing = flows[flows["scope"].isna() | (flows["scope"] == _EXTERNAL)]
     first, last = min(stored["day"]), max(stored["day"])
-    reckoned = _by_day(day_rows(taken, crossing, first, last + timedelta(days=1)))
+    shown = shown_flows(Archive(store), user, taken, crossing)
+    reckoned = _by_day(day_rows(taken, shown, first, last + timedelta(days=1)))
     told = _by_day(stored)
     for day in sorted(told.keys() | reckoned.keys()):
         yield from _unlike_day(user, day, told.get(day), reckoned.get(day))
