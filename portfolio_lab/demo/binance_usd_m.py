@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 from portfolio_lab.demo.binance_ask import Ask, Endpoint, Json, Need, by_presence
@@ -174,6 +175,19 @@ def _leverage(ask: Ask, slot: Slot) -> Decimal:
     return slot.position.leverage if slot.position else ask.view.book.leverage
 
 
+def _behind(ask: Ask, found: dict[str, Pocket], asset: str) -> Pocket:
+    """What stands behind the positions of a margin asset: its pocket, or all of them counted in units of it."""
+    if not ask.account.multi_asset:
+        return found[asset]
+    parts, unit = _weights(ask, found.values()), usd_worth(ask.market, {asset: Decimal(1)}, ask.at)
+    return replace(
+        found[asset],
+        wallet_balance=sum((one.wallet_balance * weight for one, weight in parts), ZERO) / unit,
+        unrealised=sum((one.unrealised * weight for one, weight in parts), ZERO) / unit,
+        maintenance=sum((one.maintenance * weight for one, weight in parts), ZERO) / unit,
+    )
+
+
 def _risk(slot: Slot, pocket: Pocket) -> dict[str, Json]:
     """The fields that both versions of positionRisk have."""
     return {
@@ -198,7 +212,7 @@ def _risk_v3(ask: Ask) -> Json:
     found = {pocket.asset: pocket for pocket in _pockets(ask)}
     slots = [slot for slot in open_slots(ask.view, Wallet.USD_M) if slot.instrument.symbol in wanted]
     return [
-        _risk(slot, found[slot.instrument.settle])
+        _risk(slot, _behind(ask, found, slot.instrument.settle))
         | {
             "marginAsset": slot.instrument.settle,
             "initialMargin": eight_text(slot.initial_margin),
@@ -224,7 +238,7 @@ def _risk_v2(ask: Ask) -> Json:
             "marginType": "cross",
             "isAutoAddMargin": "false",
         }
-        rows.append(_risk(slot, found[slot.instrument.settle]) | extras)
+        rows.append(_risk(slot, _behind(ask, found, slot.instrument.settle)) | extras)
     return rows
 
 

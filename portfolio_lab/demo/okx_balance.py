@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from portfolio_lab.demo.facts import ZERO
-from portfolio_lab.demo.okx_holdings import PRECISION, Holding, holdings, total, total_usd, usd
+from portfolio_lab.demo.okx_holdings import PRECISION, Holding, discounted, holdings, total, total_usd, usd
 from portfolio_lab.demo.okx_positions import MAINTENANCE, notional_usd
 from portfolio_lab.demo.okx_public import instrument_type
 from portfolio_lab.demo.okx_wire import OkxAsk, Row, plain
@@ -19,8 +19,6 @@ SPOT_MODE, FUTURES_MODE, MULTI_CURRENCY, PORTFOLIO = "1", "2", "3", "4"
 _MARGINED = frozenset({MULTI_CURRENCY, PORTFOLIO})
 _DERIVATIVES = frozenset({FUTURES_MODE, MULTI_CURRENCY, PORTFOLIO})
 _BORROWING = frozenset({SPOT_MODE, MULTI_CURRENCY, PORTFOLIO})
-_DISCOUNTS = {"USDT": Decimal(1), "USDC": Decimal(1), "BTC": Decimal("0.98"), "ETH": Decimal("0.975")}
-_OTHER_DISCOUNT = Decimal("0.9")
 _BLANK_DETAIL = dict.fromkeys(
     (
         "accAvgPx",
@@ -64,7 +62,7 @@ def _account_risk(ask: OkxAsk, held: list[Holding], mode: str) -> Row:
     """Haircut equity and margin requirements in USD: of modes that margin the account as a whole."""
     margin = total_usd(ask, {one.asset: one.margin for one in held})
     needed = total_usd(ask, ask.view.initial_margin(Wallet.TRADING)) * MAINTENANCE
-    adjusted = total(_discounted(ask, one.asset, one.cash + one.upl) for one in held)
+    adjusted = total(discounted(ask, one.asset, one.backing) for one in held)
     borrowed = total_usd(ask, {one.asset: one.owed for one in held})
     by_kind = _notionals(ask)
     whole, wide = mode in _MARGINED, mode in _BORROWING
@@ -95,18 +93,10 @@ def _notionals(ask: OkxAsk) -> dict[str, Decimal]:
     return sums
 
 
-def _discounted(ask: OkxAsk, asset: str, amount: Decimal) -> Decimal | None:
-    """Worth in USD with the haircut of its currency; a liability counts in full."""
-    worth = usd(ask, asset, amount)
-    if worth is None or worth < ZERO:
-        return worth
-    return (worth * _DISCOUNTS.get(asset, _OTHER_DISCOUNT)).quantize(PRECISION)
-
-
 def _detail(ask: OkxAsk, one: Holding, mode: str) -> Row:
     """One currency: eq = cashBal + isoEq + (upl - isoUpl) + stgyEq."""
     worth = usd(ask, one.asset, one.equity)
-    discounted = _discounted(ask, one.asset, one.cash + one.upl)
+    counted = discounted(ask, one.asset, one.backing)
     derivatives = mode in _DERIVATIVES
     return {
         **_ZERO_DETAIL,
@@ -120,7 +110,7 @@ def _detail(ask: OkxAsk, one: Holding, mode: str) -> Row:
         "ccy": one.asset,
         "collateralEnabled": mode == MULTI_CURRENCY,
         "collateralRestrict": False,
-        "disEq": "" if discounted is None else plain(discounted),
+        "disEq": "" if counted is None else plain(counted),
         "eq": plain(one.equity),
         "eqUsd": "" if worth is None else plain(worth),
         "frozenBal": plain(one.frozen),
@@ -153,7 +143,7 @@ def _single_currency_fields(one: Holding, mode: str) -> Row:
     """Margin by currency: told in futures mode only, where each currency carries its own positions."""
     alone = mode == FUTURES_MODE
     needed = one.margin * MAINTENANCE
-    ratio = plain((one.equity / needed).quantize(PRECISION)) if alone and needed else ""
+    ratio = plain((one.backing / needed).quantize(PRECISION)) if alone and needed else ""
     return {
         "imr": _when(alone, one.margin),
         "mgnRatio": ratio,

@@ -14,6 +14,8 @@ from portfolio_lab.demo.view import View
 from portfolio_lab.models.accounts import Wallet
 
 PRECISION = Decimal("0.000000000001")
+_DISCOUNTS = {"USDT": Decimal(1), "USDC": Decimal(1), "BTC": Decimal("0.98"), "ETH": Decimal("0.975")}
+_OTHER_DISCOUNT = Decimal("0.9")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class Holding:
         return self.cash + self.isolated + self.upl + self.bots
 
     @property
+    def backing(self) -> Decimal:
+        """What stands behind cross positions: isolated pairs and bots keep theirs for themselves."""
+        return self.cash + self.upl
+
+    @property
     def frozen(self) -> Decimal:
         """What orders, margin, isolated positions and bots keep from being spent."""
         return self.locked + self.margin + max(ZERO, self.isolated) + self.bots
@@ -71,6 +78,19 @@ class IsolatedPosition:
     is_long: bool
     equity: Decimal
     last: Decimal
+
+
+def discount(asset: str) -> Decimal:
+    """The share of a currency's worth that counts as collateral."""
+    return _DISCOUNTS.get(asset, _OTHER_DISCOUNT)
+
+
+def discounted(ask: OkxAsk, asset: str, amount: Decimal) -> Decimal | None:
+    """Worth in USD with the haircut of its currency; a liability counts in full."""
+    worth = usd(ask, asset, amount)
+    if worth is None or worth < ZERO:
+        return worth
+    return (worth * discount(asset)).quantize(PRECISION)
 
 
 def holdings(ask: OkxAsk) -> list[Holding]:

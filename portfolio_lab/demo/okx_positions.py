@@ -10,8 +10,11 @@ from portfolio_lab.demo.market import name_seed
 from portfolio_lab.demo.okx_holdings import (
     PRECISION,
     IsolatedPosition,
+    discount,
+    discounted,
     holdings,
     isolated_positions,
+    total,
     total_usd,
 )
 from portfolio_lab.demo.okx_lives import Key, Life, lives
@@ -129,10 +132,11 @@ def _profit_fields(ask: OkxAsk, position: Position, mark: Decimal) -> Row:
     last = ask.exchange.market.last(one.venue, one.symbol, one.kind, ask.now)
     pnl, pnl_last = position.unrealised_pnl(mark), position.unrealised_pnl(last)
     alone, needed = ask.asker.mode == _FUTURES_MODE, margin * MAINTENANCE
+    shared = needed + _others_maintenance(ask, position, ZERO) if alone else ZERO
     return {
         "imr": plain(margin),
         "last": plain(last),
-        "mgnRatio": plain(_ratio(_equity_of(ask, one.settle), needed)) if alone and needed else "",
+        "mgnRatio": plain(_ratio(_backing_of(ask, one.settle), shared)) if shared else "",
         "mmr": plain(needed),
         "upl": plain(pnl),
         "uplLastPx": plain(pnl_last),
@@ -145,8 +149,8 @@ def _ratio(part: Decimal, whole: Decimal) -> Decimal:
     return (part / whole).quantize(PRECISION) if whole else ZERO
 
 
-def _equity_of(ask: OkxAsk, asset: str) -> Decimal:
-    return sum((one.equity for one in holdings(ask) if one.asset == asset), ZERO)
+def _backing_of(ask: OkxAsk, asset: str) -> Decimal:
+    return sum((one.backing for one in holdings(ask) if one.asset == asset), ZERO)
 
 
 def _brought_fields(life: Life) -> Row:
@@ -173,27 +177,34 @@ def _break_even(life: Life) -> Decimal:
 def _liquidation_price(ask: OkxAsk, position: Position) -> str:
     """Mark at which the equity behind a cross position falls to its maintenance margin, all else unmoved.
 
-    In futures mode that is the equity of the settlement asset, in the other modes the account's.
+    In futures mode that is what there is of the settlement asset, in the other modes the account's equity after
+    haircuts, to which a coin won or lost counts less, too.
     "" where no positive price does it.
     """
     one, mark = position.instrument, ask.view.mark(position.instrument)
     unit = ask.exchange.market.coin_usd("okx", one.settle, ask.now) or ZERO
     if not unit:
         return ""
-    equity = _equity_of(ask, one.settle) if ask.asker.mode == _FUTURES_MODE else _account_equity(ask) / unit
-    size, rate = position.contracts * one.contract_size, MAINTENANCE / position.leverage
-    spare = equity - _others_maintenance(ask, position, unit)
+    alone = ask.asker.mode == _FUTURES_MODE
+    equity, counted = (
+        (_backing_of(ask, one.settle), Decimal(1)) if alone else (_collateral(ask) / unit, discount(one.settle))
+    )
+    size, rate = position.contracts * one.contract_size, MAINTENANCE / position.leverage / counted
+    spare = (equity - _others_maintenance(ask, position, unit)) / counted
     price = _inverse_end(size, mark, spare, rate) if one.kind == INVERSE else _linear_end(size, mark, spare, rate)
     return plain(price.quantize(_LIQUIDATION_DIGITS)) if price > ZERO else ""
 
 
-def _account_equity(ask: OkxAsk) -> Decimal:
-    """Equity of all currencies in USD."""
-    return total_usd(ask, {one.asset: one.equity for one in holdings(ask)})
+def _collateral(ask: OkxAsk) -> Decimal:
+    """What stands behind all positions, in USD after haircuts."""
+    return total(discounted(ask, one.asset, one.backing) for one in holdings(ask))
 
 
 def _others_maintenance(ask: OkxAsk, position: Position, unit: Decimal) -> Decimal:
-    """Maintenance margin of the other positions that the same equity stands behind, in units worth `unit` USD."""
+    """Maintenance margin of the other positions that the same equity stands behind.
+
+    In the settlement asset in futures mode, else in units worth `unit` USD.
+    """
     alone = ask.asker.mode == _FUTURES_MODE
     parts: dict[str, Decimal] = {}
     for one in ask.view.positions(Wallet.TRADING):
@@ -201,7 +212,7 @@ def _others_maintenance(ask: OkxAsk, position: Position, unit: Decimal) -> Decim
         if one != position and (not alone or settle == position.instrument.settle):
             margin = one.initial_margin(ask.view.mark(one.instrument)) * MAINTENANCE
             parts[settle] = parts.get(settle, ZERO) + margin
-    return total_usd(ask, parts) / unit
+    return parts.get(position.instrument.settle, ZERO) if alone else total_usd(ask, parts) / unit
 
 
 def _linear_end(size: Decimal, mark: Decimal, spare: Decimal, rate: Decimal) -> Decimal:
