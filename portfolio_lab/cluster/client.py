@@ -2,7 +2,8 @@
 
 A shard may be read twice (a worker died); it is counted once, because the readings come back here and the
 slot is stored by one commit. A shard that has not come back when the cycle's time is up is
-cancelled, and each of its accounts is a failure with the code "timeout".
+cancelled, each of its accounts is a failure with the code "timeout", and its worker is restarted,
+because a worker that is alive gives up a little earlier by itself.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from types import ModuleType
 from typing import Any
 
+from portfolio_lab.cluster.roll import Crew, checked, crew_of
 from portfolio_lab.cluster.shards import sharded
-from portfolio_lab.cluster.worker import Place, read_shard
+from portfolio_lab.cluster.worker import Hours, Place, read_shard
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.sync.doors import Hub
 from portfolio_lab.sync.reading import AccountReading, Ask, BookReading, ReadBook, not_read, read_quotes
@@ -31,13 +33,17 @@ CONNECT_SECONDS = 10.0
 SHARE_FOR_THE_WAY = 0.1
 """Of the cycle's time: workers end so much earlier, so that what they have read is back in time."""
 
+CUT_SECONDS = 1.0
+"""Seconds that each step of giving up a late shard may take: the commit waits for it."""
+
 
 @asynccontextmanager
 async def reading_workers(address: str, place: Place) -> AsyncIterator[ReadBook]:
     """Give what reads a book on the workers of the scheduler at `address`.
 
     Raises:
-        BadInputError: dask is not installed, nothing answers at the address, or it has no workers.
+        BadInputError: dask is not installed, nothing answers at the address, or it has no workers
+            that answer and run our version of the lab.
     """
     async with connected(address) as client:
         yield _Workers(client, place).read
@@ -59,19 +65,10 @@ async def connected(address: str) -> AsyncIterator[Any]:
         )
         raise BadInputError(msg) from None
     try:
-        if not await places_of(client):
-            msg = "the Dask scheduler has no workers: start `dask worker` with its address on each machine"
-            raise BadInputError(msg)
+        checked(await crew_of(client))
         yield client
     finally:
         await client.close()
-
-
-async def places_of(client: Any) -> int:  # noqa: ANN401  distributed has no types
-    """Return how many tasks the workers can run at once."""
-    # Asked, not what the client happens to know: workers come and go.
-    told = await client.scheduler.identity(n_workers=-1)
-    return sum(worker["nthreads"] for worker in told["workers"].values())
 
 
 def _distributed() -> ModuleType:
@@ -102,34 +99,64 @@ class _Workers:
         return BookReading(quotes, tuple(found[ask.account.key] for ask in asks))
 
     async def _accounts(self, asks: Sequence[Ask], *, until: datetime, deadline: float) -> list[AccountReading]:
+        # The roll call is paid out of the cycle's time, too.
+        began, now = time.monotonic(), time.time()
+        crew = await crew_of(self._client)
+        if not crew.threads:
+            nobody = Failure("unreachable", "no worker of the cluster answered when the cycle began")
+            return [not_read(ask, ask.refused or nobody, until=until) for ask in asks]
+        hours = Hours(now + (1.0 - SHARE_FOR_THE_WAY) * deadline, now + (1.0 - SHARE_FOR_THE_WAY / 2) * deadline)
         # The vault is opened where the account is read: no key is in a task, a graph or a worker's state.
-        bare = [replace(ask, credentials=None) for ask in asks]
-        ends_at = time.time() + (1.0 - SHARE_FOR_THE_WAY) * deadline
-        shards = sharded(bare, lambda ask: ask.account.user, await places_of(self._client))
-        cycle = secrets.token_hex(4)
-        futures = [
-            self._client.submit(
-                read_shard, self._place, shard, until, ends_at, key=f"read-shard-{cycle}-{number}", pure=False
-            )
-            for number, shard in enumerate(shards)
-        ]
+        shards = sharded([replace(ask, credentials=None) for ask in asks], lambda ask: ask.account.user, crew.places)
+        futures = self._given(shards, crew, until, hours)
         waiting = [asyncio.ensure_future(future.result()) for future in futures]
         if waiting:
-            await asyncio.wait(waiting, timeout=deadline)
+            await asyncio.wait(waiting, timeout=max(0.0, deadline - (time.monotonic() - began)))
         late = [future for future, task in zip(futures, waiting, strict=True) if not task.done()]
-        found = [
-            reading
-            for shard, task in zip(shards, waiting, strict=True)
-            for reading in _readings(shard, task, until=until)
-        ]
+        pairs = zip(shards, waiting, strict=True)
+        found = [reading for shard, task in pairs for reading in _readings(shard, task, until=until)]
         await self._cut(late)
         return found
 
+    def _given(self, shards: Sequence[Sequence[Ask]], crew: Crew, until: datetime, hours: Hours) -> list[Any]:
+        cycle = secrets.token_hex(4)
+        return [
+            self._client.submit(
+                read_shard,
+                self._place,
+                shard,
+                until,
+                hours,
+                key=f"read-shard-{cycle}-{number}",
+                pure=False,
+                workers=crew.only,
+            )
+            for number, shard in enumerate(shards)
+        ]
+
     async def _cut(self, late: Sequence[Any]) -> None:
-        if late:
-            logger.warning("shards_late count=%d", len(late))
-            # A scheduler that does not answer either must not cost the cycle its commit.
-            await asyncio.wait({asyncio.ensure_future(self._client.cancel(list(late), force=True))}, timeout=1.0)
+        if not late:
+            return
+        keys = {future.key for future in late}
+        # A scheduler that does not answer either must not cost the cycle its commit.
+        held = await _within(self._client.processing()) or {}
+        await _within(self._client.cancel(list(late), force=True))
+        stuck = [address for address, tasks in held.items() if keys & set(tasks)]
+        logger.warning("shards_late count=%d workers=%d", len(late), len(stuck))
+        if stuck:
+            # Else it would keep its place, and the next cycle's shards with it.
+            await _within(self._client.restart_workers(stuck, timeout=CUT_SECONDS, raise_for_error=False))
+
+
+async def _within(asked: Awaitable[Any]) -> Any:  # noqa: ANN401  distributed has no types
+    """Return what the scheduler answers within CUT_SECONDS; None when it does not or cannot."""
+    task = asyncio.ensure_future(asked)
+    await asyncio.wait({task}, timeout=CUT_SECONDS)
+    if not task.done():
+        task.cancel()
+        return None
+    # A worker without a nanny cannot be restarted: its scheduler drops it in its own time.
+    return None if task.cancelled() or task.exception() else task.result()
 
 
 def _readings(

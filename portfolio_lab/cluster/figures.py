@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 
-from portfolio_lab.cluster.client import connected, places_of
+from portfolio_lab.cluster.client import connected
+from portfolio_lab.cluster.roll import checked, crew_of
 from portfolio_lab.cluster.shards import sharded
 from portfolio_lab.lab import Lab, open_lab
 
@@ -36,25 +38,44 @@ def days_of(lab: Lab, users: Sequence[str]) -> pd.DataFrame:
 def everybody_on_workers(address: str, lab: Path | str, figure: Figure) -> pd.DataFrame:
     """Return a figure of all users of a lab, reckoned on the workers of the scheduler at `address`.
 
+    Works inside a notebook too; where a loop is your own, await `everybody_reckoned` instead.
+
     Args:
         address: of the scheduler.
         lab: the lab's folder, for a worker whose PORTFOLIO_LAB_DIR names none; its store may be a bucket.
         figure: one of this module, or any other that the workers can import.
 
     Raises:
-        BadInputError: dask is missing, nobody answers at the address, or there are no workers.
+        BadInputError: dask is missing, nobody answers at the address, or there are no workers
+            that answer and run our version of the lab.
     """
-    users = list(open_lab(lab).users().index)
-    return pd.concat(asyncio.run(_everybody(address, str(Path(lab).absolute()), figure, users)))
+
+    def reckoned() -> pd.DataFrame:
+        return asyncio.run(everybody_reckoned(address, lab, figure))
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return reckoned()
+    # A notebook's kernel runs a loop of its own in this thread: the question gets another.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(reckoned).result()
 
 
-async def _everybody(address: str, lab: str, figure: Figure, users: Sequence[str]) -> list[pd.DataFrame]:
+async def everybody_reckoned(address: str, lab: Path | str, figure: Figure) -> pd.DataFrame:
+    """Return what `everybody_on_workers` returns, and leave the running loop free meanwhile; same errors."""
+    root, users = await asyncio.to_thread(_users_of, Path(lab))
     async with connected(address) as client:
-        shards = sharded(users, lambda user: user, await places_of(client))
+        crew = checked(await crew_of(client))
+        shards = sharded(users, lambda user: user, crew.places)
         frames: list[pd.DataFrame] = await client.gather(
-            [client.submit(_of_shard, lab, figure, shard, pure=False) for shard in shards]
+            [client.submit(_of_shard, root, figure, shard, pure=False, workers=crew.only) for shard in shards]
         )
-        return frames
+        return pd.concat(frames)
+
+
+def _users_of(lab: Path) -> tuple[str, list[str]]:
+    return str(lab.absolute()), list(open_lab(lab).users().index)
 
 
 def _of_shard(lab: str, figure: Figure, users: Sequence[str]) -> pd.DataFrame:

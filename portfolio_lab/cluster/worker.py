@@ -32,6 +32,8 @@ from portfolio_lab.sync.report import Failure
 Keys = Callable[[], Mapping[AccountKey, Credentials]]
 Hubs = Callable[[], AbstractAsyncContextManager[Hub]]
 
+logger = logging.getLogger(__name__)
+
 _desks: dict[Place, tuple[object, _Desk]] = {}
 _opening = threading.Lock()
 
@@ -48,17 +50,32 @@ class Place:
     keys: Keys | None = None
 
 
-def read_shard(place: Place, asks: Sequence[Ask], until: datetime, ends_at: float) -> tuple[AccountReading, ...]:
-    """Return the readings of one shard's accounts, in their order, by the wall clock's second `ends_at`.
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When a shard's reading ends and, where it does not keep to that, is given up: seconds of the wall clock."""
+
+    ends_at: float
+    cut_at: float
+
+
+def read_shard(place: Place, asks: Sequence[Ask], until: datetime, hours: Hours) -> tuple[AccountReading, ...]:
+    """Return the readings of one shard's accounts, in their order, by the wall clock's second `hours.cut_at`.
 
     A vault or lab that cannot be opened here is a failure of each account, told without any secret.
+    A reading that hangs beyond `hours.ends_at` is given up with the code "timeout", so that
+    the worker's place is free for the next cycle; that one begins with new connections.
     """
     try:
         desk = _desk_of(place)
     except PortfolioLabError as error:
         failure = Failure("credentials", f"a worker cannot open its lab or vault: {redact(str(error))}")
         return tuple(not_read(ask, failure, until=until) for ask in asks)
-    return desk.read(asks, until, ends_at)
+    try:
+        return desk.read(asks, until, hours)
+    except TimeoutError:
+        _leave(place, desk)
+        failure = Failure("timeout", "its worker hung, and was given up when the cycle's time was up")
+        return tuple(not_read(ask, ask.refused or failure, until=until) for ask in asks)
 
 
 class _Desk:
@@ -77,8 +94,12 @@ class _Desk:
         # Beside the worker's own loop, so that a busy shard never costs the worker its heartbeat.
         threading.Thread(target=self._loop.run_forever, name="portfolio-lab-desk", daemon=True).start()
 
-    def read(self, asks: Sequence[Ask], until: datetime, ends_at: float) -> tuple[AccountReading, ...]:
-        return asyncio.run_coroutine_threadsafe(self._read(asks, until, ends_at), self._loop).result()
+    def read(self, asks: Sequence[Ask], until: datetime, hours: Hours) -> tuple[AccountReading, ...]:
+        reading = asyncio.run_coroutine_threadsafe(self._read(asks, until, hours.ends_at), self._loop)
+        try:
+            return reading.result(timeout=max(0.0, hours.cut_at - time.time()))
+        finally:
+            reading.cancel()
 
     def close(self) -> None:
         """Let go of the hub once it is idle; the loop's thread ends after it."""
@@ -112,6 +133,15 @@ def _desk_of(place: Place) -> _Desk:
         if known is not None:
             known[1].close()
         return desk
+
+
+def _leave(place: Place, desk: _Desk) -> None:
+    """Forget a desk whose loop hangs; should it ever go on, it closes its connections and ends."""
+    logger.warning("desk_given_up")
+    with _opening:
+        if place in _desks and _desks[place][1] is desk:
+            del _desks[place]
+    desk.close()
 
 
 def _stamp(vault: Path) -> tuple[int, int] | None:

@@ -82,6 +82,17 @@ class KillingReader(PlainReader):
         return await super().fetch_wallet(wallet)
 
 
+class StoppingReader(PlainReader):
+    """The first worker that reads user 3 stands still as a whole, heartbeat and all."""
+
+    async def fetch_wallet(self, wallet: Wallet) -> WalletReading:
+        mark = Path(os.environ[MARK])
+        if self.account.user == "user3" and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return await super().fetch_wallet(wallet)
+
+
 class HangingReader(PlainReader):
     """User 3's worker is stuck so that not even its own deadline is kept."""
 
@@ -111,6 +122,10 @@ class PlainHub:
 
 class KillingHub(PlainHub):
     reader_class = KillingReader
+
+
+class StoppingHub(PlainHub):
+    reader_class = StoppingReader
 
 
 class HangingHub(PlainHub):

@@ -5,18 +5,30 @@ import contextlib
 import json
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import distributed
 import pytest
-from cluster_stands import PLANTED, SLOT, USERS, HangingHub, KillingHub, PlainHub, demo_hub, demo_keys, keys
-from conftest import lay, two_workers
+from cluster_stands import (
+    PLANTED,
+    SLOT,
+    USERS,
+    HangingHub,
+    KillingHub,
+    PlainHub,
+    StoppingHub,
+    demo_hub,
+    demo_keys,
+    keys,
+)
+from conftest import lay
 from distributed.protocol.pickle import dumps
 
 from portfolio_lab.cluster import Place, reading_workers
 from portfolio_lab.cluster.client import _Workers
+from portfolio_lab.cluster.roll import Crew, checked, crew_of, version_here
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.store import Store
 from portfolio_lab.sync import CycleReport, Syncer, sync_once
@@ -28,10 +40,13 @@ PRESENT = ("portfolio_snapshots", "balances", "positions", "open_orders", "price
 """Tables of what is; those of the past grow with the room that a cycle finds for history."""
 
 
-async def cycle(lab: Path, address: str | None, hubs: Any = PlainHub) -> CycleReport:
+LATER = SLOT + timedelta(minutes=1)
+
+
+async def cycle(lab: Path, address: str | None, hubs: Any = PlainHub, slot: datetime = SLOT) -> CycleReport:
     books = None if address is None else lambda: reading_workers(address, Place(str(lab), hubs, keys))
-    async with Syncer(lab, clock=lambda: SLOT, hubs=PlainHub, credentials=keys(), books=books) as syncer:
-        return await syncer.cycle(SLOT)
+    async with Syncer(lab, clock=lambda: slot, hubs=PlainHub, credentials=keys(), books=books) as syncer:
+        return await syncer.cycle(slot)
 
 
 def tables(store: Store) -> dict[str, list[dict[str, Any]]]:
@@ -87,6 +102,9 @@ async def test_no_secret_is_in_what_is_sent(lab: Path) -> None:
         async def identity(self, **_: object) -> dict[str, Any]:
             return {"workers": {"one": {"nthreads": 1}}}
 
+        async def run(self, *_: object, **__: object) -> dict[str, str]:
+            return {"one": version_here()}
+
         def submit(self, *task: object, **_: object) -> Any:
             sent.append(dumps(task))
             raise asyncio.CancelledError
@@ -110,17 +128,116 @@ async def test_the_shard_of_a_killed_worker_is_read_by_another(cluster: Any, lab
     assert len(Store.open(lab / "store").read("portfolio_snapshots")) == len(USERS)
 
 
-async def test_a_worker_that_hangs_is_cut_and_its_users_are_not_complete(
-    lab: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_worker_that_hangs_gives_up_by_itself_and_is_free_for_the_next_cycle(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portfolio_lab.sync.cycle.time_for", lambda _: 12.0)
-    with two_workers() as own:
-        report = await cycle(lab, own.scheduler_address, HangingHub)
+    (tmp_path / "first").mkdir()
+    (tmp_path / "next").mkdir()
+    await cycle(lay(tmp_path / "next"), cluster.scheduler_address)  # its workers have imported all they need
+    before = await both_workers(cluster)
+    monkeypatch.setattr("portfolio_lab.sync.cycle.time_for", lambda _: 8.0)
+    report = await cycle(lay(tmp_path / "first"), cluster.scheduler_address, HangingHub)
     grades = {line.user: line.grade for line in report.users}
     assert grades["user3"] != "complete"
     assert grades["user0"] == "complete"
     (line,) = [one for one in report.wallets if one.user == "user3"]
     assert (line.grade, line.code) == ("failed", "timeout")
+    assert len(Store.open(tmp_path / "first" / "store").commits()) == 1
+    # The hung loop sleeps on for half a minute; nobody waits for it, and no process had to end.
+    after = await cycle(tmp_path / "first", cluster.scheduler_address, PlainHub, LATER)
+    assert [line.grade for line in after.users] == ["complete"] * len(USERS)
+    assert await both_workers(cluster) == before
+
+
+async def test_a_worker_that_is_stopped_is_restarted_when_the_time_is_up(
+    cluster: Any, lab: Path, mark: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark.unlink(missing_ok=True)
+    before = await both_workers(cluster)
+    monkeypatch.setattr("portfolio_lab.sync.cycle.time_for", lambda _: 8.0)
+    report = await cycle(lab, cluster.scheduler_address, StoppingHub)
+    assert mark.exists()
+    (line,) = [one for one in report.wallets if one.user == "user3"]
+    assert (line.grade, line.code) == ("failed", "timeout")
+    assert len(Store.open(lab / "store").commits()) == 1
+    now = await both_workers(cluster, than=before)
+    assert len(before & now) == 1
+    monkeypatch.undo()
+    after = await cycle(lab, cluster.scheduler_address, StoppingHub, LATER)
+    assert [line.grade for line in after.users] == ["complete"] * len(USERS)
+
+
+async def both_workers(cluster: Any, *, than: set[str] | None = None) -> set[str]:
+    """Wait until the nannies have two workers alive, others `than` those, and return their addresses."""
+    async with distributed.Client(cluster.scheduler_address, asynchronous=True, set_as_default=False) as client:
+        async with asyncio.timeout(30):
+            while True:
+                found = set((await client.scheduler.identity(n_workers=-1))["workers"])
+                if len(found) == 2 and found != than:
+                    return found
+                await asyncio.sleep(0.1)
+
+
+class Roll:
+    """A client whose workers say what they are told to: a version, silence (None), or an error."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.told = told
+
+    @property
+    def scheduler(self) -> Roll:
+        return self
+
+    async def identity(self, **_: object) -> dict[str, Any]:
+        return {"workers": {address: {"nthreads": 2} for address in self.told}}
+
+    async def run(self, _: object, *, workers: list[str], **__: object) -> dict[str, Any]:
+        if self.told[workers[0]] is None:
+            await asyncio.sleep(60)
+        return {workers[0]: self.told[workers[0]]}
+
+
+async def test_only_workers_of_our_version_that_answer_are_given_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portfolio_lab.cluster.roll.ROLL_SECONDS", 0.1)
+    lost = ModuleNotFoundError("portfolio_lab")
+    crew = await crew_of(Roll({"a": version_here(), "b": "0.0.1", "c": None, "d": lost, "e": version_here()}))
+    assert (crew.places, crew.only, crew.silent) == (4, ["a", "e"], ("c",))
+    assert crew.strangers == {"b": "0.0.1", "d": "none, or one that cannot say"}
+
+
+async def test_where_all_are_fit_a_reborn_worker_may_take_over() -> None:
+    assert (await crew_of(Roll({"a": version_here()}))).only is None
+
+
+async def test_a_scheduler_that_went_away_leaves_nobody() -> None:
+    class Gone(Roll):
+        async def identity(self, **_: object) -> dict[str, Any]:
+            raise ConnectionResetError
+
+    assert await crew_of(Gone({})) == Crew()
+
+
+@pytest.mark.parametrize(
+    ("crew", "told"),
+    [
+        (Crew(), "has no workers"),
+        (Crew(strangers={"a": "0.0.1"}), r"another version of portfolio-lab \(0\.0\.1\)"),
+        (Crew(silent=("a",)), "none of the Dask scheduler's workers answers"),
+    ],
+)
+def test_why_nobody_can_work_is_told(crew: Crew, told: str) -> None:
+    with pytest.raises(BadInputError, match=told):
+        checked(crew)
+
+
+async def test_a_cluster_that_is_gone_when_the_cycle_begins_is_a_failure_of_each_account(lab: Path) -> None:
+    read = _Workers(Roll({}), Place(str(lab), PlainHub, keys)).read
+    async with Syncer(
+        lab, clock=lambda: SLOT, hubs=PlainHub, credentials=keys(), books=lambda: contextlib.nullcontext(read)
+    ) as syncer:
+        report = await syncer.cycle(SLOT)
+    assert report.is_new
+    assert {(line.grade, line.code) for line in report.wallets} == {("failed", "unreachable")}
 
 
 async def test_a_vault_that_a_worker_cannot_open_is_told_per_account(cluster: Any, lab: Path) -> None:
