@@ -27,7 +27,8 @@ def value_equity(
 
     Args:
         wallets: what each wallet said, with the account it belongs to.
-        prices_by_venue: `{venue: {asset: Price}}`; each wallet is valued at its own venue.
+        prices_by_venue: `{venue: {asset: Price}}`; each wallet is valued at its own venue. An account at
+            another region of its venue has its own prices, under its name.
         currency: the currency of those prices.
 
     Returns:
@@ -35,14 +36,20 @@ def value_equity(
         quantity; its wallet and the total are then None, never the sum of the rest.
     """
     valued = tuple(
-        _wallet_equity(account, reading, prices_by_venue.get(account.venue, {})) for account, reading in wallets
+        _wallet_equity(account, reading, prices_for(account, prices_by_venue)) for account, reading in wallets
     )
     unpriced = tuple(
         missing
         for account, reading in wallets
-        for missing in _unpriced(account, reading, prices_by_venue.get(account.venue, {}))
+        for missing in _unpriced(account, reading, prices_for(account, prices_by_venue))
     )
     return Equity(currency, _total(wallet.equity for wallet in valued), valued, unpriced)
+
+
+def prices_for(account: Account, prices_by_venue: Mapping[str, Prices]) -> Prices:
+    """Return the prices that hold for an account: its own where it has some, else its venue's."""
+    own = prices_by_venue.get(account.name)
+    return prices_by_venue.get(account.venue, {}) if own is None else own
 
 
 def balance_value(balance: Balance, prices: Prices) -> float | None:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from portfolio_lab.engines.equity import Prices, balance_value
+from portfolio_lab.engines.equity import Prices, balance_value, prices_for
 from portfolio_lab.engines.pegs import underlying_of
 from portfolio_lab.models.accounts import Account
 from portfolio_lab.models.exposure import Exposure, UnderlyingExposure
@@ -133,7 +133,7 @@ def book_exposure(
 
     Args:
         readings: what each wallet said, with its account.
-        prices_by_venue: `{venue: {asset: Price}}` in `currency`.
+        prices_by_venue: `{venue: {asset: Price}}` in `currency`, as in `value_equity`.
         equity: the user's equity, None when unknown.
         currency: the reporting currency. Inverse contracts need the price of "USD" in it.
 
@@ -233,7 +233,7 @@ def _lines(
 ) -> dict[str, _Line]:
     lines: dict[str, _Line] = defaultdict(_Line)
     for account, reading in readings:
-        prices = prices_by_venue.get(account.venue, {})
+        prices = prices_for(account, prices_by_venue)
         for balance in reading.balances:
             if balance.quantity and balance.holding is not Holding.OPAQUE and is_exposed(balance.asset):
                 place = (account.name, str(reading.wallet), balance.asset)
@@ -278,7 +278,7 @@ def _venue(place: _Place) -> str:
 
 def _opaque(readings: Sequence[tuple[Account, WalletReading]], prices_by_venue: Mapping[str, Prices]) -> float:
     values = [
-        balance_value(balance, prices_by_venue.get(account.venue, {}))
+        balance_value(balance, prices_for(account, prices_by_venue))
         for account, reading in readings
         for balance in reading.balances
         if balance.holding is Holding.OPAQUE

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from portfolio_lab.engines.equity import value_equity
+from portfolio_lab.engines.equity import prices_for, value_equity
 from portfolio_lab.engines.exposure import book_exposure
 from portfolio_lab.engines.pegs import underlying_of
 from portfolio_lab.engines.pricing import Fallbacks, price_everything
@@ -302,10 +302,12 @@ def _read(readings: Sequence[AccountReading]) -> list[tuple[Account, WalletReadi
 def _prices_by_venue(
     readings: Sequence[AccountReading], priced: Mapping[Origin, VenuePrices]
 ) -> dict[str, Mapping[str, Price]]:
-    # One price list a venue and user: a user's accounts at one venue share its origin.
+    # Mostly one price list a venue: accounts at a further region of it have theirs, under their names.
     by_venue: dict[str, Mapping[str, Price]] = {}
-    for reading in readings:
-        by_venue.setdefault(reading.account.venue, prices_of(reading.account, priced).prices)
+    first: dict[str, Origin] = {}
+    for account in (reading.account for reading in readings):
+        is_first = first.setdefault(account.venue, account.origin) == account.origin
+        by_venue[account.venue if is_first else account.name] = prices_of(account, priced).prices
     return by_venue
 
 
@@ -332,9 +334,9 @@ def _orders(readings: Sequence[AccountReading]) -> tuple[tuple[Account, OpenOrde
 
 
 def _used_prices(readings: Sequence[AccountReading], by_venue: Mapping[str, Mapping[str, Price]]) -> tuple[Price, ...]:
-    used = {}
+    used: dict[tuple[str, str], Price] = {}
     for account, found in _read(readings):
         for balance in found.balances:
-            if price := by_venue[account.venue].get(balance.asset):
-                used[account.venue, balance.asset] = price
+            if price := prices_for(account, by_venue).get(balance.asset):
+                used.setdefault((account.venue, balance.asset), price)
     return tuple(used.values())

@@ -6,10 +6,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from cycles import MINUTE, Cycles, binance, equity, okx
+from cycles import MINUTE, Cycles, binance, equity, grade, okx
 from fake_venues import MIDNIGHT, btc
 
-from portfolio_lab.models.accounts import Wallet
+from portfolio_lab.models.accounts import Account, Wallet
 from portfolio_lab.models.activity import CashFlow
 from portfolio_lab.models.holdings import Balance
 
@@ -126,3 +126,15 @@ async def test_an_account_that_leaves_takes_it_away(cycles: Cycles) -> None:
     assert (gone["kind"], gone["account"], gone["value"]) == ("left", "okx:main", -700.0)
     await cycles.next()
     assert len(cycles.rows("cash_flows")) == 1
+
+
+async def test_each_account_is_valued_at_its_own_region(cycles: Cycles) -> None:
+    world, europe = okx(Wallet.TRADING), Account("alice", "okx", "eu", wallets=(Wallet.FUNDING,), region="eea")
+    cycles.configure(world, europe)
+    cycles.venue.prices["SOL"] = Decimal(100)
+    cycles.venue.holdings[TRADING] = btc("0.1")
+    cycles.venue.holdings["alice", Wallet.FUNDING] = (Balance("SOL", Decimal(2)),)
+    report = await cycles.next()
+    assert (grade(report), equity(report)) == ("complete", 5_200.0)
+    assert cycles.rows("portfolio_snapshots")[-1]["gross_exposure"] == 5_200.0
+    assert {row["asset"] for row in cycles.rows("prices")} >= {"BTC", "SOL"}
