@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import math
 import statistics
 import sys
 import tempfile
@@ -29,14 +28,14 @@ import numpy as np
 import pandas as pd
 
 from portfolio_lab.reports.content import ANSWERS, CHARTS, TABLES
-from portfolio_lab.reports.conventions import printed_rows
+from portfolio_lab.reports.differences import compared
 from portfolio_lab.reports.native import native_page
-from portfolio_lab.reports.native_figures import figures_of
 from portfolio_lab.reports.sheet import PERIODS_PER_YEAR, Sheet
 from portfolio_lab.reports.tearsheet import page_of
 
 QUANTSTATS_BAR, NATIVE_BAR = 0.65, 50.0
 NATIVE_TIMES = 10
+UNEXPLAINED = "UNEXPLAINED"
 
 
 def sheet_of_days(days: int) -> Sheet:
@@ -114,39 +113,15 @@ def races(sheet: Sheet, rounds: int) -> None:
 # ---------------------------------------------------------------- the tables
 
 
-def in_their_unit(text: str, value: object) -> str:
-    """Our figure as quantstats would print it."""
-    if isinstance(value, pd.Timestamp):
-        return f"{value:%Y-%m-%d}"
-    if not isinstance(value, float) or math.isnan(value):
-        return "-"
-    shown = 100 * value if text.endswith("%") else value
-    digits = 2 if "." in text else 0
-    return f"{shown:.{digits}f}{'%' if text.endswith('%') else ''}"
-
-
-def is_equal(theirs: str, ours: str) -> bool:
-    if theirs == ours:
-        return True
-    try:
-        return math.isclose(float(theirs.strip("%").replace(",", "")), float(ours.strip("%")), abs_tol=1e-9)
-    except ValueError:
-        return False
-
-
 def differences(sheet: Sheet) -> int:
     """Print every row of their table beside ours; return how many have neither an equal nor a reason."""
-    figures, unexplained, equal = figures_of(sheet.returns, sheet.benchmark), 0, 0
-    rows = printed_rows(page_of(sheet, "quantstats"))
+    rows = compared(page_of(sheet, "quantstats"), sheet)
+    told = [(row, "equal" if row.is_equal else row.why if row.name and row.why else UNEXPLAINED) for row in rows]
     print(f"every row of quantstats' metrics, {len(rows)} of them")
-    for name, theirs in rows:
-        row = ANSWERS.get(name)
-        ours = "" if row is None else in_their_unit(theirs, figures.get(row.name))
-        same = is_equal(theirs, ours)
-        why = "equal" if same else "UNEXPLAINED" if row is None or not row.why else row.why
-        unexplained += why == "UNEXPLAINED"
-        equal += same
-        print(f"  {name:<26} {theirs:>12} {ours:>12}  {why}")
+    for row, why in told:
+        print(f"  {row.row:<26} {row.theirs:>12} {row.ours:>12}  {why}")
+    reasons = [why for _, why in told]
+    equal, unexplained = reasons.count("equal"), reasons.count(UNEXPLAINED)
     print(f"  {equal} equal, {len(rows) - equal - unexplained} differ for a reason that is told, {unexplained} without")
     return unexplained
 

@@ -18,7 +18,7 @@ from portfolio_lab.engines.constitution import OF_RETURNS
 from portfolio_lab.engines.performance import FIGURES, metrics
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.reports.cache import SheetCache, write_whole
-from portfolio_lab.reports.conventions import table_of_differences
+from portfolio_lab.reports.differences import table_of_differences
 from portfolio_lab.reports.drawing import quantstats_page
 from portfolio_lab.reports.sheet import PERIODS_PER_YEAR, Sheet, sheet_of
 

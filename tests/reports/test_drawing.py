@@ -18,8 +18,10 @@ from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from portfolio_lab.reports import conventions, drawing
-from portfolio_lab.reports.conventions import CONVENTIONS, Compared, compared
+from portfolio_lab.reports import drawing
+from portfolio_lab.reports.content import ANSWERS
+from portfolio_lab.reports.conventions import CONVENTIONS
+from portfolio_lab.reports.differences import Compared, compared, table_of_differences
 from portfolio_lab.reports.drawing import quantstats_page
 from portfolio_lab.reports.sheet import Sheet
 
@@ -58,19 +60,18 @@ def rows(page: str, sheet: Sheet) -> dict[str, Compared]:
 # ---------------------------------------------------------------- the same figures
 
 
-SAME = [
-    convention.row for convention in CONVENTIONS if not convention.why and convention.row not in {"Beta", "Correlation"}
-]
+SAME = [row for row, answer in ANSWERS.items() if not answer.why and row not in {"Start Period", "End Period"}]
 
 
-@pytest.mark.parametrize("row", [*SAME, "Beta", "Correlation"])
+@pytest.mark.parametrize("row", SAME)
 def test_what_is_defined_alike_prints_alike(rows: dict[str, Compared], row: str) -> None:
-    assert rows[row].theirs == rows[row].ours
+    assert rows[row].is_equal, (rows[row].theirs, rows[row].ours)
 
 
 def test_every_convention_is_a_row_of_theirs(rows: dict[str, Compared]) -> None:
     assert {convention.row for convention in CONVENTIONS} <= set(rows)
     assert len(rows) > 60
+    assert {row for row in rows if not rows[row].name} == set(), "a row that no figure of ours answers"
 
 
 def test_each_difference_is_the_one_that_is_told(rows: dict[str, Compared], sheet: Sheet) -> None:
@@ -99,18 +100,21 @@ def test_each_difference_is_the_one_that_is_told(rows: dict[str, Compared], shee
     assert number(alpha.ours) == pytest.approx((1 + number(alpha.theirs) / 365) ** 365 - 1, abs=0.01)
 
 
-def test_the_table_gives_a_reason_for_each_row(page: str, sheet: Sheet) -> None:
-    table = conventions.table_of_differences(page, sheet)
+def test_the_table_gives_a_reason_for_each_row(page: str, sheet: Sheet, rows: dict[str, Compared]) -> None:
+    table = table_of_differences(page, sheet)
     cells = re.findall(r"<tr><td>([^<]+)</td><td>([^<]+)</td><td>([^<]+)</td><td [^>]*>([^<]+)</td></tr>", table)
     assert len(cells) == table.count("<tr><td>")
-    assert {row for row, *_ in cells} == {convention.row for convention in CONVENTIONS if convention.why}
+    assert {row for row, *_ in cells} == {row for row, one in rows.items() if not one.is_equal}
+    alike = re.search(r"<p>Defined otherwise too, .*: ([^<]+)\.</p>", table)
+    assert alike is not None
+    assert {row for row, one in rows.items() if one.why} == {row for row, *_ in cells} | set(alike[1].split(", "))
 
 
 def test_unknown_of_ours_is_a_dash() -> None:
     few = sheet_from(np.array([0.01, -0.02, 0.03]))
     shown = {row.row: row for row in compared(_table({"Sharpe": "1.0"}), few)}
     assert (shown["Sharpe"].ours, shown["Sharpe"].name) == ("-", "sharpe")
-    assert "ours is unknown from so few days" in conventions.table_of_differences(_table({"Sharpe": "1.0"}), few)
+    assert "ours is unknown from so few days" in table_of_differences(_table({"Sharpe": "1.0"}), few)
 
 
 def _table(values: dict[str, str]) -> str:
@@ -203,6 +207,5 @@ def test_the_longest_label_has_room() -> None:
 
 def test_the_page_of_the_docs_tells_every_difference(repository: Path) -> None:
     text = (repository / "docs" / "tearsheets.md").read_text(encoding="utf-8")
-    told = {tuple(cells) for cells in re.findall(r"^\| ([^|]+) \| `([^|]+)` \| ([^|]+) \|$", text, re.MULTILINE)}
-    assert {(one.row, one.ours, one.why) for one in CONVENTIONS if one.why} <= told
-    assert {row for row, *_ in told} <= {one.row for one in CONVENTIONS}
+    told = set(re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE))
+    assert {(one.row, one.why) for one in CONVENTIONS if one.why} <= {(row, why) for row, _, why in told}
