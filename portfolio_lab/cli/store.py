@@ -222,7 +222,10 @@ def _thinning_as_text(done: Thinning) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON; sizes are in bytes.")
 @click.pass_obj
 def store_stats_command(lab: Path, *, as_json: bool) -> None:
-    """Tell rows, bytes and files by table: hot (one commit), warm (an hour), sealed (a day), revisions (superseded)."""
+    """Tell rows, bytes and files by table: hot (one commit), warm (an hour), sealed (a day), revisions (superseded).
+
+    Files of hourly and months say once more, for quick reading, what others hold.
+    """
     from portfolio_lab.store.stats import store_stats  # noqa: PLC0415
 
     found = store_stats(_open(lab).parts())
@@ -231,7 +234,7 @@ def store_stats_command(lab: Path, *, as_json: bool) -> None:
 
 def _stats_as_text(found: StoreStats) -> str:
     lines = [f"{'table':<24}{'kind':<11}{'files':>8}{'rows':>14}{'bytes':>12}{'a row':>8}  span"]
-    lines += [_shelf_as_text(one) for one in found.shelves]
+    lines += [_shelf_as_text(one) for one in (*found.shelves, *found.derived)]
     unfolded, sealed = found.oldest_unfolded_hour, found.last_manifest_at
     return "\n".join(
         [
@@ -263,6 +266,10 @@ def store_fold(lab: Path, budget_seconds: float | None) -> None:
             break
         steps += len(folds)
         _tell_folds(folds)
+    if budget_seconds is None:
+        last = opened.fold()  # at leisure: closed months are laid, and old days looked through for what was left behind
+        steps += len(last)
+        _tell_folds(last)
     click.echo(f"{steps} fold(s) in {time.monotonic() - began:.1f} s")
 
 

@@ -82,6 +82,8 @@ class Log:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._days: dict[str, LogDay] = {}
+        self.version = 0
+        """Rises whenever a look at the log found a record that was not known: what was reckoned before may be old."""
 
     def path(self, slot: datetime, sync_id: str) -> str:
         """Return where the commit of `sync_id` at `slot` stands, if it was made."""
@@ -164,6 +166,7 @@ class Log:
         before, known.names = known.names, names
         try:
             known.live = tuple(self._live(known))
+            self.version += 1
         except BaseException:
             known.names = before  # a record that could not be read is met again by the next reader
             raise

@@ -178,14 +178,19 @@ def joined(
     if not parts:
         empty = conformed(table, table.schema.empty_table(), columns)
         return empty.append_column(COMMITTED_AT, pa.array([], COMMITTED_AT.type)) if stamped else empty
+    return chained(parts).combine_chunks()
+
+
+def chained(parts: Sequence[pa.Table]) -> pa.Table:
+    """Return all `parts`, of which there is one at least, as one table without a copy; see `joined`."""
     first = parts[0].schema
     if all(part.schema.equals(first) for part in parts):
-        return pa.concat_tables(parts).combine_chunks()
+        return pa.concat_tables(parts)
     fields = [
         first.field(i).with_nullable(any(part.schema.field(i).nullable for part in parts)) for i in range(len(first))
     ]
     schema = pa.schema(fields)
-    return pa.concat_tables([pa.Table.from_arrays(part.columns, schema=schema) for part in parts]).combine_chunks()
+    return pa.concat_tables([pa.Table.from_arrays(part.columns, schema=schema) for part in parts])
 
 
 def time_column(table: Table) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,8 @@ from portfolio_lab.errors import BadInputError, StoreError
 from portfolio_lab.models.tables import Table
 from portfolio_lab.store.files import Files
 from portfolio_lab.store.log import Log
-from portfolio_lab.store.parquet import COMMITTED_AT, decoded, joined, time_column
+from portfolio_lab.store.months import LAID, MOST_USERS, LaidMonths, Month, months_of
+from portfolio_lab.store.parquet import COMMITTED_AT, chained, decoded, joined, time_column
 from portfolio_lab.store.ranges import RangeFile
 from portfolio_lab.store.records import MEND, StoredFile, instant
 from portfolio_lab.store.revisions import counting, in_order, newest, stamped
@@ -50,6 +51,17 @@ class Question:
         """Return whether two rows of one key always have the same time."""
         return not self.table.latest or time_column(self.table) in self.table.key
 
+    def touched(self, files: Sequence[StoredFile]) -> Sequence[StoredFile]:
+        """Return the files that may hold a row which the answer needs."""
+        if self.since is None and self.until is None:
+            return files
+        return [stored for stored in files if self.touches(stored)]
+
+    def asks_by_user(self) -> bool:
+        """Return whether the answer is what counts now, of a few users that are named, in a table of laid months."""
+        few = self.users is not None and len(self.users) <= MOST_USERS
+        return few and self.known is None and not self.revisions and self.table.name in LAID
+
     def needs_stamps(self) -> bool:
         """Return whether the answer depends on when each row was committed."""
         return self.table.latest or self.known is not None or COMMITTED_AT.name in self.answer_columns()
@@ -65,6 +77,10 @@ class Question:
         before = self.until is not None and _bound(stored.first) >= self.until
         after = self.since is not None and _bound(stored.last) < self.since
         return not (before or after)
+
+    def times(self) -> pc.Expression | None:
+        """Return the instants wanted as an Arrow expression; None for all."""
+        return _all(self._times())
 
     def filters(self) -> pc.Expression | None:
         """Return the rows wanted as an Arrow expression; None for all."""
@@ -100,6 +116,15 @@ class Question:
         if self.until is not None:
             bounds.append(place < pa.scalar(self.until, pa.timestamp("us", tz="UTC")))
         return bounds
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The files of one table that hold what counts, oldest commit first, and the months that they make up."""
+
+    version: tuple[int, int]
+    kept: tuple[StoredFile, ...]
+    months: tuple[Month, ...]
 
 
 def asked(
@@ -149,6 +174,48 @@ def _all(parts: Sequence[pc.Expression]) -> pc.Expression | None:
     return whole
 
 
+def columns_by_month(question: Question) -> tuple[str, ...]:
+    """Return the columns that are read to follow months up: those asked for, time, and user where he is needed."""
+    named = [*question.scan_columns(), *([COMMITTED_AT.name] if COMMITTED_AT.name in question.answer_columns() else [])]
+    is_one = question.users is not None and len(question.users) == 1
+    spared = "user" if is_one and "user" not in question.answer_columns() else ""
+    return tuple(name for name in named if name != spared)
+
+
+def laid_rows(laid: LaidMonths, question: Question, months: Sequence[Month]) -> list[tuple[Month, pa.Table]]:
+    """Return the rows asked for of each month that can be read as it was laid, oldest first."""
+    columns, users, found = columns_by_month(question), sorted(set(question.users or ())), []
+    for month in months:
+        if users and month.is_closed_up and month.overlaps(question.since, question.until):
+            told = [laid.rows(question.table, month, user, columns) for user in users]
+            parts = [part for part in told if part is not None]
+            if len(parts) == len(users):
+                found.append((month, _filtered(chained(parts), _late(month, question))))
+    return found
+
+
+def _late(month: Month, question: Question) -> pc.Expression | None:
+    return None if month.is_inside(question.since, question.until) else question.times()
+
+
+def followed(question: Question, laid: Sequence[tuple[Month, pa.Table]], rest: pa.Table) -> pa.Table:
+    """Return the rows of laid months, which are in the order of time, and those of the other days, by key."""
+    months = [rows for _, rows in laid if rows.num_rows]
+    parts = [*months, rest] if rest.num_rows else months
+    if not parts:
+        return rest
+    if len(question.users or ()) == 1 and (
+        not rest.num_rows or not months or _follows(rest, months[-1], question.table)
+    ):
+        return chained(parts)
+    return in_order(chained(parts), [name for name in question.table.key if name in parts[0].column_names])
+
+
+def _follows(rows: pa.Table, before: pa.Table, table: Table) -> bool:
+    place = time_column(table)
+    return bool(rows.column(place)[0].as_py() > before.column(place)[-1].as_py())
+
+
 class Reader:
     """Answers questions over the files that the log names."""
 
@@ -159,10 +226,25 @@ class Reader:
         self._verified: set[str] = set()
         self._loaded: OrderedDict[str, pa.Table] = OrderedDict()
         self._loaded_bytes = 0
+        self._views: dict[str, View] = {}
+        self.months = LaidMonths(files)
 
     def live(self, table: str) -> list[StoredFile]:
         """Return the files of one table, oldest day first."""
         return [stored for stored in self._log.live() if stored.table == table]
+
+    def view(self, table: str) -> View:
+        """Return what counts of one table now; reckoned anew only when the log has grown."""
+        days = self._log.days()
+        # Asked before the files are: a record that comes in meanwhile is met again by the next reader.
+        version = self._log.version, len(days)
+        known = self._views.get(table)
+        if known is None or known.version != version:
+            kept = counting(stored for day in days for stored in day.live if stored.table == table)
+            months = months_of(self._tables[table], kept) if table in LAID else ()
+            known = self._views[table] = View(version, tuple(kept), months)
+            self.months.look_again()
+        return known
 
     def rows(self, question: Question) -> pa.Table:
         """Return the rows asked for, sorted by key."""
@@ -227,21 +309,39 @@ class Reader:
         self._keep(stored.path, whole)
         return whole
 
-    def files_for(self, question: Question) -> list[StoredFile]:
+    def files_for(self, question: Question) -> Sequence[StoredFile]:
         """Return the files that may hold a row which the answer needs, oldest commit first."""
+        known = question.known
+        if known is None and not question.revisions:
+            return question.touched(self.view(question.table.name).kept)
         live = self.live(question.table.name)
         if question.revisions:
-            known = question.known
             kept = [stored for stored in live if known is None or stored.known_from <= known]
         else:
             kept = counting(live, question.known)
-        return [stored for stored in kept if question.touches(stored)]
+        return question.touched(kept)
 
     def _answer(self, question: Question) -> pa.Table:
+        if question.asks_by_user():
+            view = self.view(question.table.name)
+            used = laid_rows(self.months, question, view.months)
+            return (
+                self._with_months(question, view, used)
+                if used
+                else self._answer_from(question, question.touched(view.kept))
+            )
+        return self._answer_from(question, self.files_for(question))
+
+    def _with_months(self, question: Question, view: View, laid: Sequence[tuple[Month, pa.Table]]) -> pa.Table:
+        inside = {stored.path for month, _ in laid for stored in month.sources}
+        files = [stored for stored in question.touched(view.kept) if stored.path not in inside]
+        wanted = replace(question, columns=columns_by_month(question))
+        rest = self._answer_from(wanted, files)
+        return followed(question, laid, rest).select(list(question.answer_columns()))
+
+    def _answer_from(self, question: Question, files: Sequence[StoredFile]) -> pa.Table:
         table, filters, columns = question.table, question.scan_filters(), question.scan_columns()
-        parts: Iterator[pa.Table] = (
-            self._part(stored, filters, columns, question) for stored in self.files_for(question)
-        )
+        parts: Iterator[pa.Table] = (self._part(stored, filters, columns, question) for stored in files)
         rows = joined(table, [part for part in parts if part.num_rows], columns, stamped=question.needs_stamps())
         rows = _filtered(_filtered(rows, filters), question.known_filter())
         if question.revisions:

@@ -38,7 +38,7 @@ class Mended:
     """What was done about one damage, as a sentence."""
 
     path: str
-    action: Literal["restored", "renamed", "rebuilt", "quarantined", "left"]
+    action: Literal["restored", "renamed", "rebuilt", "quarantined", "removed", "left"]
     sentence: str
 
 
@@ -108,6 +108,10 @@ class _Keeper:
         for damage in damages:
             if damage.kind == "renamed":
                 done.append(self._give_name_back(damage))
+            elif damage.kind == "derived":
+                self.parts.files.remove(damage.path)
+                told = f"{damage.path} was removed: the next fold makes it anew from the facts, which are whole."
+                done.append(Mended(damage.path, "removed", told))
             elif damage.kind == "foreign":
                 self._copy_aside(damage.path)
                 self.parts.files.remove(damage.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from portfolio_lab.store.commit import Committer, check_slot, check_sync_id
 from portfolio_lab.store.files import Files, files_at
 from portfolio_lab.store.fold import GRACE, Folding
 from portfolio_lab.store.hours import HOURLY_COLUMNS, Hours, hours_of
+from portfolio_lab.store.laying import Laying
 from portfolio_lab.store.log import Log
 from portfolio_lab.store.manifest import Chain
 from portfolio_lab.store.parts import Parts
@@ -252,11 +254,13 @@ class Store:
             StoreError: a file is missing or damaged, or the disk refused; what is there stays.
         """
         folding = Folding(self._files, self._log, self._reader, self._committer, self._tables)
-        now = self._clock()
+        now, ends_at = self._clock(), time.monotonic() + (float("inf") if budget_seconds is None else budget_seconds)
         try:
             folds = folding.fold(today or now.date(), now=now, budget_seconds=budget_seconds)
             Chain(self._files, self._log, self._clock).lengthen(today or now.date())
             Hours(self._files, self._reader).lay(folds if budget_seconds is not None else None)
+            laying = Laying(self._files, self._reader, self._tables, ends_at)
+            laying.lay(today or now.date(), is_whole=budget_seconds is None)
             folding.sweep(now, grace=grace, is_whole=budget_seconds is None)
         except OSError as error:
             raise StoreError(

@@ -15,8 +15,9 @@ the marks do not: a gap of an hour is longer than two intervals, so a day reckon
 `estimated`, and counts fewer snapshots. The stored rows of performance_history keep their marks.
 Days of a zone that is half an hour off then close up to an hour early; those of whole hours do not.
 
-High and low of an hour (`hourly/`) are reckoned from what stays. Rows that a restatement superseded
-stay in `revisions/`. A row that went is gone: nothing but a backup brings it back.
+High and low of an hour (`hourly/`) are reckoned from what stays, and laid months (`months/`) go until the
+next fold lays what stays. Rows that a restatement superseded stay in `revisions/`. A row that went is
+gone: nothing but a backup brings it back.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ import pyarrow as pa
 
 from portfolio_lab.errors import BadInputError, StoreError
 from portfolio_lab.store.fold import UNSEALED
+from portfolio_lab.store.laying import Laying
 from portfolio_lab.store.log import LogDay, fold_name
 from portfolio_lab.store.manifest import Chain
 from portfolio_lab.store.parts import Parts
@@ -111,6 +113,8 @@ def thin(store: Store, *, raw_days: int, today: date, apply: bool = False) -> Th
             _tell(done, day.day, changes, _replaced(parts, day, changes) if apply else None)
     if done.days and apply:
         Chain(parts.files, parts.log, parts.clock).lengthen(today)
+        # What was laid before holds rows that are to be gone; the next fold lays those that stay.
+        Laying(parts.files, parts.reader, parts.tables).sweep()
     return done
 
 

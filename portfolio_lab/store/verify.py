@@ -21,10 +21,20 @@ from portfolio_lab.store.quarantine import FOLDER as QUARANTINE
 from portfolio_lab.store.quarantine import quarantined_paths
 from portfolio_lab.store.rebuild import unnamed
 from portfolio_lab.store.records import StoredFile
-from portfolio_lab.store.versions import is_derived
+from portfolio_lab.store.versions import is_derived, is_schema_file
 
 Kind = Literal[
-    "missing", "truncated", "flipped", "renamed", "foreign", "newer", "record", "doubled", "rows", "manifest"
+    "missing",
+    "truncated",
+    "flipped",
+    "renamed",
+    "foreign",
+    "newer",
+    "record",
+    "doubled",
+    "rows",
+    "manifest",
+    "derived",
 ]
 
 THINNED = "t-"
@@ -220,7 +230,9 @@ def _look_for_strangers(parts: Parts, days: Iterable[DayRecords], found: Verific
         if path in named or place in {"log", "manifests", QUARANTINE, "store.json"} or name.startswith("."):
             continue
         if is_derived(path):
-            continue  # laid by a fold: hours, and columns for those who read the folder without the log
+            # Laid by a fold: hours, months, and columns for those who read the folder without the log.
+            found.damages += _derived_damage(parts, path)
+            continue
         twin = missing.get(_digest_of(parts, path)) if missing else None
         if twin is not None:
             found.damages.remove(twin)
@@ -231,6 +243,14 @@ def _look_for_strangers(parts: Parts, days: Iterable[DayRecords], found: Verific
         else:
             told = f"{path} is foreign: no record names it, but who reads the folder without the log would."
             found.damages.append(Damage("foreign", path, told))
+
+
+def _derived_damage(parts: Parts, path: str) -> Iterator[Damage]:
+    """Yield what is wrong with a derived file whose name tells its hash. No fact is lost with it."""
+    stem = path.rpartition("/")[2].rpartition(".")[0]
+    if not is_schema_file(path) and (own := _digest_of(parts, path)) and not stem.endswith(f"-{own}"):
+        told = "Readers pass it over; `store verify --repair` removes it, and the next fold makes it anew."
+        yield Damage("derived", path, f"{path} was changed: it is not what its name tells. {told}")
 
 
 def _digest_of(parts: Parts, path: str) -> str:

@@ -31,7 +31,7 @@ def is_schema_file(path: str) -> bool:
 
 def is_derived(path: str) -> bool:
     """Return whether a path is that of a file which no record names by design: it can be made anew from the facts."""
-    return path.startswith("hourly/") or is_schema_file(path)
+    return path.startswith(("hourly/", "months/")) or is_schema_file(path)
 
 
 def schema_path(table: Table) -> str:
