@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 
+import pandas as pd
 import pytest
-from lab_rows import START, STEP, Row, book, commit
+from lab_rows import START, STEP, Row, book, commit, deposit
 
 from portfolio_lab.archive import frame_from
 from portfolio_lab.consistency import inconsistencies
 from portfolio_lab.engines.returns import day_rows
+from portfolio_lab.lab import Lab
+from portfolio_lab.settings import Settings
 from portfolio_lab.store import Store
 
 
@@ -92,3 +95,25 @@ def test_days_that_are_missing_or_of_nowhere_are_found(whole: Store) -> None:
         "performance_history of alice, 2025-12-31: the day is missing, though there are snapshots",
         "performance_history of bob: 1 day(s) are stored without any snapshot",
     ]
+
+
+def test_a_deposit_between_two_wallets_answers_moves_no_return(settings: Settings) -> None:
+    quiet, meeting = Store.create(settings.root / "quiet"), Store.create(settings.root / "meeting")
+    for store, minutes in ((quiet, 180), (meeting, 1)):
+        rows: dict[str, list[Row]] = {}
+        for place in range(78, 86):
+            for name, found in book(place).items():
+                rows[name] = found if name == "users_portfolio_state" else [*rows.get(name, []), *found]
+        for snapshot in rows["portfolio_snapshots"]:
+            snapshot["at"] = snapshot["slot"] + timedelta(minutes=2)
+        for wallet in rows["wallets"]:
+            wallet["received_at"] = wallet["slot"] + timedelta(minutes=2 if wallet["wallet"] == "spot" else 0)
+        # The snapshot of place 80 was read until two minutes past; futures had answered before the deposit came.
+        rows["cash_flows"] = [deposit() | {"wallet": "usd_m", "at": START + 80 * STEP + timedelta(minutes=minutes)}]
+        commit(store, rows, START + 85 * STEP)
+    expected, met = Lab(quiet, settings), Lab(meeting, settings)
+    pd.testing.assert_series_equal(met.pnl("alice")["pnl"], expected.pnl("alice")["pnl"])
+    pd.testing.assert_frame_equal(met.scope("alice").pnl(), met.pnl("alice"))
+    # What differs is the weight of the deposit in its gap alone.
+    assert met.returns("alice").to_numpy() == pytest.approx(expected.returns("alice").to_numpy(), abs=0.02)
+    assert met.cash_flows("alice")["at"].iloc[0] == START + 80 * STEP + timedelta(minutes=1)
