@@ -28,7 +28,7 @@ from portfolio_lab.explaining_history import History
 from portfolio_lab.explanation import Node
 from portfolio_lab.hindsight import Hindsight
 from portfolio_lab.reconciling import Period, reconciliation
-from portfolio_lab.risk import Risk, Shocks, book_risk, stressed_book
+from portfolio_lab.risk import Risk, Shocks, book_risk, stressed_book, with_ends, with_margin_ratios
 from portfolio_lab.scopes import Scope, account_member, desk_member, user_member
 from portfolio_lab.settings import load_settings
 from portfolio_lab.store import Store
@@ -92,10 +92,12 @@ class Lab(StoredBooks, Hindsight, StoredTables):
         """How each wallet was read in the newest slot.
 
         `account`, `wallet`, `grade` (ok, stale, failed, unpriced, suspect, absent), `code` and `reason` of a failure,
-        `received_at`, `equity`, `wallet_balance`, `unrealised_pnl`, unknown unless ok; and of the newest attestation
-        within a day the `verdict` and `difference_share` (|ours - the venue's| / equity of the account).
+        `received_at`, `equity`, `wallet_balance`, `unrealised_pnl`, unknown unless ok; `margin_ratio`, the highest
+        that is known of its margins (`risk`); and of the newest attestation within a day the `verdict` and
+        `difference_share` (|ours - the venue's| / equity of the account).
         """
-        rows = self._newest("wallets", user).drop(columns=["answers", "currency"])
+        known = self._newest("wallets", user)
+        rows = with_margin_ratios(known, self._newest("positions", user)).drop(columns=["answers", "currency"])
         since = None if rows.attrs["slot"] is None else rows.attrs["slot"] - pd.Timedelta(days=1)
         told = self._archive.once(
             ("attestations", user), lambda: self._archive.rows("attestations", user=user, since=since)
@@ -117,9 +119,12 @@ class Lab(StoredBooks, Hindsight, StoredTables):
         """Open positions of the newest slot, or of the last one at or before `at`.
 
         `quantity` in base units (+ long, - short), `entry_price` and `mark_price` in quote per
-        base, `exposure` and `unrealised_pnl` in the reporting currency. `attrs` as in `balances`.
+        base, `exposure` and `unrealised_pnl` in the reporting currency; `distance` to the liquidation price, a
+        fraction of the mark; `margin_ratio` of its own margin or of the one that it shares: maintenance margin /
+        margin balance, liquidation at 1, infinite where the balance is used up. NaN where unknown. `attrs` as in
+        `balances`.
         """
-        return self._newest("positions", user, at)
+        return with_ends(self._newest("positions", user, at), self._newest("wallets", user, at))
 
     def open_orders(self, user: str, at: Instant = None) -> pd.DataFrame:
         """Resting orders of the newest slot, or of the last one at or before `at`; `attrs` as in `balances`."""

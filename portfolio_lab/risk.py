@@ -214,6 +214,26 @@ def _accounts(book: Book) -> pd.DataFrame:
     return frame.assign(margin_ratio=margins.nearest_by_account(book.margins).reindex(frame.index))
 
 
+def with_ends(positions: pd.DataFrame, wallets: pd.DataFrame) -> pd.DataFrame:
+    """Return stored positions with how far each is from its end: `distance` and `margin_ratio`."""
+    rows = stress.liquidation_distances(positions)
+    ratios = margins.position_ratios(rows, margins.margins_of(wallets, positions))
+    return _like(positions, rows.assign(margin_ratio=ratios))
+
+
+def with_margin_ratios(wallets: pd.DataFrame, positions: pd.DataFrame) -> pd.DataFrame:
+    """Return stored wallets with `margin_ratio`, the highest that is known of each, in place of their margins."""
+    highest = margins.margins_of(wallets, positions).groupby(["account", "wallet"])["margin_ratio"].max()
+    places = zip(wallets["account"], wallets["wallet"], strict=True)
+    ratios = pd.Series([highest.get(place, math.nan) for place in places], index=wallets.index, dtype="float64")
+    return _like(wallets, wallets.drop(columns="margins").assign(margin_ratio=ratios))
+
+
+def _like(known: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    rows.attrs.update(known.attrs)
+    return rows
+
+
 def _positions(book: Book) -> pd.DataFrame:
     rows = stress.liquidation_distances(book.positions.reset_index(drop=True))
     rows = rows.assign(margin_ratio=margins.position_ratios(rows, book.margins))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import ipywidgets as widgets
 import pandas as pd
 
-from portfolio_lab.dashboard.figures import money, number, price, quantity, tone
+from portfolio_lab.dashboard.figures import item, money, number, percent, price, quantity, tone
 from portfolio_lab.dashboard.html import Html, html_widget, joined, show
 from portfolio_lab.dashboard.tables import Column, chip, empty, panel_title, table
 
@@ -44,6 +46,10 @@ def _columns(currency: str) -> list[Column]:
         Column("Entry", lambda row: price(row["entry_price"]), figure=True, tone=_quiet),
         Column("Mark", lambda row: price(row["mark_price"]), figure=True),
         Column("Liquidation", lambda row: price(row["liquidation_price"]), figure=True, tone=_quiet),
+        Column(
+            "Distance", lambda row: percent(item(row, "distance"), decimals=1, signed=True), figure=True, tone=_quiet
+        ),
+        Column("Margin ratio", _margin_ratio, figure=True),
         Column("Exposure", lambda row: money(row["exposure"], currency), figure=True),
         Column(
             "Unrealised",
@@ -52,6 +58,11 @@ def _columns(currency: str) -> list[Column]:
             tone=lambda row: tone(row["unrealised_pnl"]),
         ),
     ]
+
+
+def _margin_ratio(row: pd.Series) -> str:
+    told = item(row, "margin_ratio")
+    return "Used up" if told == math.inf else percent(told, decimals=1)
 
 
 def _side(row: pd.Series) -> tuple[str, str]:

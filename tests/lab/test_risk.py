@@ -265,6 +265,33 @@ def test_the_distance_to_liquidation_is_the_exchanges_own(
     assert compared
 
 
+@pytest.mark.parametrize("account", ["desk binance:hedge", "desk binance:main"])
+def test_the_margin_ratio_of_usd_m_is_the_exchanges_own(
+    sample: Lab, market: Market, books: Books, account: str
+) -> None:
+    told: Any = asked(books[account], market, "/fapi/v3/account", newest(sample))
+    theirs = float(told["totalMaintMargin"]) / float(told["totalMarginBalance"])
+    margins = sample.risk().margins.query("account == @account and wallet == 'usd_m' and asset == 'USDT'")
+    assert margins["margin_ratio"].tolist() == pytest.approx([theirs], rel=1e-9)
+    positions = sample.risk().positions.query("account == @account and wallet == 'usd_m'")
+    assert positions["margin_ratio"].tolist() == pytest.approx([theirs] * len(positions), rel=1e-9)
+    assert len(positions)
+
+
+def test_margins_are_in_every_frame_of_theirs(sample: Lab) -> None:
+    risk = sample.risk()
+    ratios = risk.margins["margin_ratio"].dropna()
+    assert ratios.is_monotonic_decreasing
+    highest = risk.margins.groupby("account")["margin_ratio"].max().dropna()
+    assert risk.accounts["margin_ratio"].dropna().to_dict() == highest.to_dict()
+    positions, wallets = sample.positions("desk"), sample.wallets("desk")
+    assert positions["margin_ratio"].notna().any()
+    assert wallets["margin_ratio"].max() == pytest.approx(
+        risk.margins[risk.margins["account"].str.startswith("desk ")]["margin_ratio"].max(), rel=1e-12
+    )
+    assert "margins" not in wallets
+
+
 def asked(one: DemoAccount, market: Market, path: str, now: int) -> list[dict[str, str]]:
     """Return what the exchange answers about the positions of an account."""
     query = urlencode({"timestamp": now})
