@@ -69,7 +69,8 @@ def _known(name: str, *theirs: str, title: str = "", kind: Kind | None = None) -
     figure = _OURS[name]
     found: Kind = "share" if figure.is_fraction else "count" if figure.unit == "days" else "ratio"
     why = next((_WHY[row] for row in theirs if _WHY.get(row)), "")
-    return Row(name, title or figure.title, kind or found, figure.formula, theirs, why)
+    formula = figure.formula.replace("_", " ").replace("cagr", "CAGR")  # words, where the engines name each other
+    return Row(name, title or figure.title, kind or found, formula, theirs, why)
 
 
 _PARTS = "a part of one counts as one"

@@ -137,15 +137,19 @@ footer { color: var(--muted); font-size: 12px; margin: 16px 2px 0; }
   .panel, .tiles { border-radius: 6px; }
   .panel { padding: 8px 10px; break-inside: avoid; }
   main { display: block; }
+  .charts { zoom: .84; }
   .charts { gap: 8px; grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .tables { display: block; columns: 2; column-gap: 8px; margin-top: 8px; }
-  .tables .panel { margin-bottom: 8px; }
-  #table-figures { break-inside: auto; }
+  .tables { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 8px; margin-top: 8px; }
+  #table-years { width: 39%; } #table-falls { flex: 1; }
+  #table-figures { order: 3; flex: 0 0 100%; break-before: page; break-inside: auto; columns: 2; column-gap: 20px; }
   .figures tr { break-inside: avoid; } .figures .section { break-after: avoid; }
   .tiles dd { font-size: 15px; } .tiles > div { padding: 7px 10px; }
-  .words { break-inside: auto; } .words dl { columns: 3; font-size: 9px; }
+  .words { break-inside: auto; } .words h2 { break-after: avoid; }
+  .words dl { columns: 4; column-gap: 16px; font-size: 8px; line-height: 1.25; } .words dl > div { padding: 1.5px 0; }
+  footer { font-size: 9px; }
   #table-falls th, #table-falls td { font-size: 8.5px; padding-left: 4px; }
-  table { font-size: 10px; } th, td { padding-top: 2px; padding-bottom: 2px; }
+  table { font-size: 9.5px; line-height: 1.35; } th, td { padding-top: 1.6px; padding-bottom: 1.6px; }
+  .section th { padding-top: 7px; font-size: 9.5px; } .heat th, .heat td { font-size: 10.5px; }
 }
 """
 """CSS; the colours are those of the dashboard's page."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -131,13 +132,19 @@ def _fall(calendar: Calendar, number: int, *values: float) -> str:
 
 
 def definitions() -> str:
-    """Return what every figure means, and where quantstats prints another number, why."""
-    meant = "".join(f"<div><dt>{text(row.title)}</dt><dd>{text(row.definition)}</dd></div>" for row in ROWS)
-    differs = "".join(
-        f'<div id="why-{row.id}"><dt>{text(row.title)}</dt><dd>{text(row.why)}</dd></div>' for row in ROWS if row.why
-    )
+    """Return what every figure means, and where quantstats prints another number, why; alike ones together."""
+    meant = _told((row, row.definition, f"what-{row.id}") for row in ROWS)
+    differs = _told((row, row.why, f"why-{row.id}") for row in ROWS if row.why)
     return (
         f'<section class="panel words" id="definitions"><h2>What each figure means</h2><dl>{meant}</dl></section>'
         '<section class="panel words" id="differences"><h2>Where quantstats prints another number (°)</h2>'
         f"<dl>{differs}</dl></section>"
     )
+
+
+def _told(rows: Iterable[tuple[Row, str, str]]) -> str:
+    """Return names and what is said of them, in order, names of which the same is said beside each other."""
+    names: dict[str, list[str]] = {}
+    for row, said, identity in rows:
+        names.setdefault(said, []).append(f'<span id="{identity}">{text(row.title)}</span>')
+    return "".join(f"<div><dt>{'; '.join(titles)}</dt><dd>{text(said)}</dd></div>" for said, titles in names.items())

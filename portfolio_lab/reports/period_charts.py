@@ -20,6 +20,7 @@ _MOST_LABELS = 8
 _MOST_SHORT = 14
 _LABELLED = 1.14
 _BINS = 14
+_COUNT_STEPS, _MOST_COUNTS = (1, 2, 5, 10, 20, 50, 100, 200), 6
 _CURVE_POINTS = 80
 _STRONG_MONTH = 0.25
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -166,11 +167,11 @@ def _normal_curve(months: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np
 
 def _count_axis(axis: Axis) -> str:
     rows = []
-    for tick in axis.ticks:
-        if tick == round(tick):
-            top = axis.y(tick)
-            rows.append(f'<line x1="0" x2="100%" y1="{top:.6g}" y2="{top:.6g}"{_zero(tick)}/>')
-            rows.append(word(0, top + 4, f"{tick:g}", "tick", dx=-7))
+    step = next(step for step in _COUNT_STEPS if axis.high < _MOST_COUNTS * step)
+    for tick in range(0, int(axis.high) + 1, step):
+        top = axis.y(tick)
+        rows.append(f'<line x1="0" x2="100%" y1="{top:.6g}" y2="{top:.6g}"{_zero(tick)}/>')
+        rows.append(word(0, top + 4, tick, "tick", dx=-7))
     return "".join(rows)
 
 
