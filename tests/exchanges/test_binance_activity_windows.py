@@ -289,3 +289,18 @@ async def test_equal_rows_that_the_border_of_a_page_parts_are_all_kept() -> None
     venue = Silent()
     venue.answers[at.REBATES] = told
     assert len((await venue.step("rebates")).rows) == 102
+
+
+async def test_a_master_of_many_knows_all_its_sub_accounts() -> None:
+    emails = [f"sub{number}@x" for number in range(201)]
+    moved = {"tranId": 7, "fromEmail": emails[0], "toEmail": emails[200], "asset": "USDT", "amount": "5"}
+    row = {**moved, "createTimeStamp": milliseconds(NOW) - 1, "fromAccountType": "SPOT", "toAccountType": "SPOT"}
+
+    def subs(params: Mapping[str, Any]) -> dict[str, Any]:
+        page = params["page"]
+        return {"subAccounts": [{"email": email} for email in emails[200 * (page - 1) : 200 * page]]}
+
+    venue = Silent()
+    venue.answers[at.SUB_ACCOUNTS] = subs
+    venue.answers[at.UNIVERSAL_TRANSFERS] = {"result": [{**row, "status": "SUCCESS"}], "totalCount": 1}
+    assert (await venue.step("family_transfers")).rows == (), "between two sub-accounts: not of the master"

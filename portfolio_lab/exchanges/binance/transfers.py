@@ -15,7 +15,7 @@ from portfolio_lab.exchanges.sources import Ask, Raw, Window, by_number, by_offs
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.activity import Transfer
 
-TRANSFER_PAGE, UNIVERSAL_PAGE = 100, 500
+TRANSFER_PAGE, UNIVERSAL_PAGE, SUB_ACCOUNT_PAGE = 100, 500, 200
 
 NAMES = {
     "MAIN": Wallet.SPOT,
@@ -138,15 +138,26 @@ async def family(client: VenueClient) -> Ask:
     tell neither is a WalletRefusedError.
     """
     try:
-        answer, _ = await client.ask(at.SUB_ACCOUNTS, history.SubAccounts, {"limit": 200})
+        emails = await _sub_accounts(client)
     except VenueError as refusal:
         if not _is_refusal(refusal):
             raise
         return sub_transfers(client)
-    emails = [row.email for row in answer.subAccounts]
     if not emails:
         return nothing
     return lanes([_universal(client, {}, emails), *(_universal(client, {"fromEmail": one}, emails) for one in emails)])
+
+
+async def _sub_accounts(client: VenueClient) -> list[str]:
+    """The e-mail address of every sub-account, of all pages: an unknown one would be taken for the master."""
+    emails: list[str] = []
+    while True:
+        asked = {"page": len(emails) // SUB_ACCOUNT_PAGE + 1, "limit": SUB_ACCOUNT_PAGE}
+        answer, _ = await client.ask(at.SUB_ACCOUNTS, history.SubAccounts, asked)
+        emails += [row.email for row in answer.subAccounts]
+        payloads.each_once(emails, "subAccounts.email")
+        if len(answer.subAccounts) < SUB_ACCOUNT_PAGE:
+            return emails
 
 
 def _is_refusal(error: VenueError) -> bool:
