@@ -16,7 +16,10 @@ from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.activity import CashFlow
 
 COMPLETED = "2"
-"""State of a deposit that is credited, and of a withdrawal that has left."""
+"""State of a deposit that is successful, and of a withdrawal that has left.
+
+A deposit in state 1 ("credited") is taken as under way: whether it can be used by then is unverified.
+"""
 
 GIVEN_UP = frozenset({"-1", "-2", "-3"})
 """States of a withdrawal that failed, was cancelled or is being cancelled: its money stays. Unverified for deposits."""
