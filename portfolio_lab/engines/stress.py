@@ -135,16 +135,17 @@ def first_to_fall(exposures: pd.DataFrame, equity: pd.Series, positions: pd.Data
 
     Returns:
         One row an account: `fall` (<= 0) and `rise` (>= 0), fractions of price, NaN when no move of that side
-        fells it; `nearest`, the smaller magnitude of the two, and `cause` ("liquidation" or "equity").
+        fells it; `nearest`, the smaller magnitude of the two, and `cause` ("liquidation" or "equity"). All 0 where
+        the equity is gone already.
     """
     near = liquidation_distances(positions)[["account", "distance"]].dropna()
     slope = exposures.sum(axis=1, skipna=False)
     rows = []
     for account in exposures.index:
         distances = near.loc[near["account"] == account, "distance"].to_numpy()
-        gone = -float(equity.get(account, math.nan)) / float(slope[account]) if slope[account] else math.nan
-        fall, fall_cause = _nearest(distances[distances <= 0], gone if _TOTAL_LOSS <= gone <= 0 else math.nan)
-        rise, rise_cause = _nearest(distances[distances > 0], gone if gone > 0 else math.nan)
+        downwards, upwards = _gone(float(equity.get(account, math.nan)), float(slope[account]))
+        fall, fall_cause = _nearest(distances[distances <= 0], downwards)
+        rise, rise_cause = _nearest(distances[distances > 0], upwards)
         nearest = np.nanmin([abs(fall), rise]) if not (math.isnan(fall) and math.isnan(rise)) else math.nan
         cause = fall_cause if abs(fall) == nearest else rise_cause
         rows.append((fall, rise, nearest, cause))
@@ -237,6 +238,14 @@ def book_value_at_risk(
             "days": float(len(known)),
         }
     )
+
+
+def _gone(equity: float, slope: float) -> tuple[float, float]:
+    """Return the fall and the rise that take the equity away, NaN where none of that side does."""
+    if equity < 0 or (equity == 0 and slope):
+        return 0.0, 0.0  # there is nothing left to lose
+    move = -equity / slope if slope else math.nan
+    return move if _TOTAL_LOSS <= move <= 0 else math.nan, move if move > 0 else math.nan
 
 
 def _nearest(liquidations: np.ndarray, gone: float) -> tuple[float, str]:

@@ -136,3 +136,12 @@ def test_value_at_risk_of_the_present_book() -> None:
 def test_the_risk_of_what_has_no_history_is_unknown() -> None:
     assert math.isnan(book_value_at_risk(pd.Series({"NEW": 5.0}), daily())["historical"])
     assert book_value_at_risk(pd.Series({"BTC": 0.0}), daily())["historical"] == 0.0
+
+
+def test_an_account_whose_equity_is_gone_has_fallen_already() -> None:
+    exposures = pd.DataFrame({"BTC": [100.0, 100.0, 0.0]}, index=["sound", "gone", "empty"])
+    none = pd.DataFrame({"account": [], "mark_price": [], "liquidation_price": []})
+    ranked = first_to_fall(exposures, pd.Series({"sound": 50.0, "gone": -5.0, "empty": 0.0}), none)
+    assert ranked.index.tolist() == ["gone", "sound", "empty"]
+    assert ranked.loc["gone"].tolist() == [0.0, 0.0, 0.0, "equity"]
+    assert math.isnan(ranked.loc["empty", "nearest"])
