@@ -7,13 +7,28 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from portfolio_lab.engines.drawdown import drawdowns
+from portfolio_lab.engines.drawdown import drawdown, drawdowns
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.reports.sheet import Sheet
 from portfolio_lab.reports.svg import Dates
 
 _LONGEST_NAME = 12
 _LARGEST_LOG = 600.0
+_COLUMNS = ("start", "valley", "recovery", "depth", "length")
+
+
+@dataclass(frozen=True, slots=True)
+class Falls:
+    """Drawdowns, deepest first, one value each (`engines.drawdown.drawdowns`), days as places on a calendar."""
+
+    starts: np.ndarray
+    valleys: np.ndarray
+    recoveries: np.ndarray
+    """NaN while it is open."""
+    depths: np.ndarray
+    lengths: np.ndarray
+    daily: np.ndarray
+    """How deep each day of the calendar stood, <= 0, NaN where unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +44,15 @@ class Calendar:
         known = ~np.isnan(self.returns)
         return Calendar(self.days[known], self.returns[known])
 
-    def falls(self) -> pd.DataFrame:
-        """Return `engines.drawdown.drawdowns`, its days as places on this calendar, NaN for none."""
-        found = drawdowns(pd.Series(self.returns))
-        return found.astype(dict.fromkeys(("start", "valley", "recovery"), "float64"))
+    def falls(self) -> Falls:
+        """Return the drawdowns of the returns."""
+        series = pd.Series(self.returns)
+        found = drawdowns(series)
+        starts, valleys, recoveries, depths, lengths = (found[name].to_numpy(dtype="float64") for name in _COLUMNS)
+        return Falls(starts, valleys, recoveries, depths, lengths, drawdown(series).to_numpy())
 
     def day(self, place: float) -> np.datetime64:
-        """Return the day at a place of `falls`."""
+        """Return the day at a place of the calendar."""
         found: np.datetime64 = self.days[int(place)]
         return found
 
@@ -48,7 +65,7 @@ class Drawn:
     ours: Calendar
     theirs: Calendar | None
     """The benchmark on the same days; None without one."""
-    falls: pd.DataFrame
+    falls: Falls
     dates: Dates
 
     @property

@@ -10,7 +10,6 @@ import pandas as pd
 
 from portfolio_lab.dashboard.figures import percent, ratio, round_ticks
 from portfolio_lab.engines.constitution import MINIMUM_DAYS
-from portfolio_lab.engines.drawdown import drawdown
 from portfolio_lab.engines.rolling import rolling
 from portfolio_lab.reports.content import CHARTS
 from portfolio_lab.reports.drawn import Calendar, Drawn, grows_too_far, index_of, places_of
@@ -229,39 +228,40 @@ def _falls(drawn: Drawn) -> str:
     pixels = _HIGH - 40
     grown = index_of(drawn.ours.returns) - 1
     axis = Axis.over(grown, pixels=pixels, include=[0.0])
-    worst = drawn.falls.head(_WORST)
+    depths = drawn.falls.depths[:_WORST].tolist()
     bands, numbers = [], []
-    for number, (left, right) in enumerate(_ends(worst, drawn), 1):
+    for number, (left, right) in enumerate(_ends(drawn), 1):
         wide = f"{left * ACROSS:.0f}", f"{max(right - left, 0.002) * ACROSS:.0f}"
         bands.append(f'<rect class="fall" x="{wide[0]}" width="{wide[1]}" y="0" height="{pixels * UNITS}"/>')
         numbers.append(word(50 * (left + right), 11, number, "number"))
-    told = " ".join(f"{place}: {percent(depth)}." for place, depth in enumerate(worst["depth"], 1))
+    told = " ".join(f"{place}: {percent(depth)}." for place, depth in enumerate(depths, 1))
     last = _last(grown)
     ending = End(last, drawn.name, _total(last), "a")
     return Picture(
         id=CHARTS["dd_periods"],
         title="Worst five drawdowns",
-        told=f"{_span(drawn)} {told}" if len(worst) else "There was none.",
+        told=f"{_span(drawn)} {told}" if depths else "There was none.",
         plot="".join(bands) + stroke(line(drawn.dates.x, axis.at(grown)), "a"),
         around=value_axis(axis, fraction=True)
         + "".join(numbers)
         + drawn.dates.axis(pixels + 16)
         + end_labels(axis, [ending]),
         pixels=pixels,
-        note="shaded from the peak to the day back at it; numbers as in the table" if len(worst) else "there was none",
+        note="shaded from the peak to the day back at it; numbers as in the table" if depths else "there was none",
         kind="wide ends",
     ).html()
 
 
-def _ends(worst: pd.DataFrame, drawn: Drawn) -> list[tuple[float, float]]:
-    """Return where each begins and ends, as shares of the width."""
+def _ends(drawn: Drawn) -> list[tuple[float, float]]:
+    """Return where each of the worst begins and ends, as shares of the width."""
     last = np.flatnonzero(~np.isnan(drawn.ours.returns))[-1]
-    ends = worst["recovery"].astype("float64").fillna(last)
-    return [(drawn.dates.at(start - 1), drawn.dates.at(end)) for start, end in zip(worst["start"], ends, strict=True)]
+    starts, ends = drawn.falls.starts[:_WORST], drawn.falls.recoveries[:_WORST]
+    both = zip((starts - 1).tolist(), np.where(np.isnan(ends), last, ends).tolist(), strict=True)
+    return [(drawn.dates.at(start), drawn.dates.at(end)) for start, end in both]
 
 
 def _underwater(drawn: Drawn) -> str:
-    depth = np.concatenate(([0.0], drawdown(pd.Series(drawn.ours.returns)).to_numpy()))
+    depth = np.concatenate(([0.0], drawn.falls.daily))
     axis = Axis.over(depth, pixels=_LOW - 10, include=[0.0])
     y, mean = axis.at(depth), float(np.nanmean(depth[1:]))
     deepest = float(np.nanmin(depth))

@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 
 from portfolio_lab.engines.constitution import MINIMUM_CAGR_DAYS, MINIMUM_DAYS, TAIL
-from portfolio_lab.engines.drawdown import drawdown
 from portfolio_lab.engines.extremes import extremes
 from portfolio_lab.engines.performance import metrics
 from portfolio_lab.engines.relative import relative
 from portfolio_lab.engines.tail import expected_shortfall
-from portfolio_lab.reports.drawn import Calendar
+from portfolio_lab.reports.drawn import Calendar, Falls
 from portfolio_lab.reports.periods import Unit, linked
 from portfolio_lab.reports.sheet import PERIODS_PER_YEAR, RISK_FREE
 
@@ -32,7 +31,7 @@ _PAIR = 2
 _CALENDAR: dict[Unit, str] = {"month": "months", "quarter": "quarters", "year": "years"}
 
 
-def figures_of(ours: Calendar, theirs: Calendar | None = None, falls: pd.DataFrame | None = None) -> Figures:
+def figures_of(ours: Calendar, theirs: Calendar | None = None, falls: Falls | None = None) -> Figures:
     """Return every figure of `content.ROWS` by its name; NaN or None where it is unknown.
 
     Args:
@@ -194,24 +193,25 @@ def _trailing(known: Calendar, cagr: float) -> Figures:
 # ---------------------------------------------------------------- drawdowns, and the benchmark
 
 
-def _under_water(ours: Calendar, falls: pd.DataFrame, known: Figures) -> Figures:
+def _under_water(ours: Calendar, falls: Falls, known: Figures) -> Figures:
     cagr, ulcer, volatility = (_number(known[name]) for name in ("cagr", "ulcer_index", "volatility"))
-    tail = expected_shortfall(drawdown(pd.Series(ours.returns)).to_numpy(), TAIL)
+    tail = expected_shortfall(falls.daily, TAIL)
     is_long = _number(known["days"]) >= MINIMUM_CAGR_DAYS
     found: Figures = {
         "martin": _quotient(cagr, ulcer),
         "serenity": _quotient(cagr, ulcer * -tail / volatility) if is_long and volatility else math.nan,
-        "average_length": float(falls["length"].mean()) if len(falls) else math.nan,
+        "average_length": _mean(falls.lengths),
     }
-    return found | (_deepest(ours, falls) if len(falls) else dict.fromkeys(_DEEPEST))
+    return found | (_deepest(ours, falls) if len(falls.depths) else dict.fromkeys(_DEEPEST))
 
 
-_DEEPEST = {"deepest_start": "start", "deepest_day": "valley", "deepest_recovery": "recovery"}
+_DEEPEST = ("deepest_start", "deepest_day", "deepest_recovery")
 
 
-def _deepest(ours: Calendar, falls: pd.DataFrame) -> Figures:
-    places = {name: falls[column].iloc[0] for name, column in _DEEPEST.items()}
-    return {name: None if pd.isna(place) else pd.Timestamp(ours.day(place)) for name, place in places.items()}
+def _deepest(ours: Calendar, falls: Falls) -> Figures:
+    places = (float(part[0]) for part in (falls.starts, falls.valleys, falls.recoveries))
+    days = (None if math.isnan(place) else pd.Timestamp(ours.day(place)) for place in places)
+    return dict(zip(_DEEPEST, days, strict=True))
 
 
 def _beside(ours: Calendar, theirs: Calendar, known: Figures) -> Figures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 
@@ -73,13 +74,15 @@ def _section(title: str, rows: tuple[Row, ...], ours: Figures, theirs: Figures |
     return f'<tbody><tr class="section"><th colspan="{columns}" scope="rowgroup">{title}</th></tr>{body}</tbody>'
 
 
+@functools.cache
+def _row_head(row: Row) -> str:
+    mark = f'<a href="#why-{row.id}" aria-label="differs from quantstats">°</a>' if row.why else ""
+    return f'<tr id="{row.id}" title="{text(row.definition)}"><th scope="row">{text(row.title)}{mark}</th>'
+
+
 def _row(row: Row, ours: Figures, theirs: Figures | None, *, alone: bool) -> str:
     other = "" if theirs is None else f"<td>{'' if alone else text(shown(row, theirs.get(row.name)))}</td>"
-    mark = f'<a href="#why-{row.id}" aria-label="differs from quantstats">°</a>' if row.why else ""
-    return (
-        f'<tr id="{row.id}" title="{text(row.definition)}"><th scope="row">{text(row.title)}{mark}</th>'
-        f"<td>{text(shown(row, ours.get(row.name)))}</td>{other}</tr>"
-    )
+    return f"{_row_head(row)}<td>{text(shown(row, ours.get(row.name)))}</td>{other}</tr>"
 
 
 def years_table(drawn: Drawn) -> str:
@@ -111,12 +114,10 @@ def _year(total: float, other: float | None, *, alone: bool) -> str:
 
 def falls_table(drawn: Drawn) -> str:
     """Return the ten deepest drawdowns."""
-    rows = "".join(
-        _fall(drawn.ours, number, *map(float, values))
-        for number, values in enumerate(
-            drawn.falls[["start", "valley", "recovery", "depth", "length"]].head(_WORST).itertuples(index=False), 1
-        )
-    )
+    falls = drawn.falls
+    parts = (falls.starts, falls.valleys, falls.recoveries, falls.depths, falls.lengths)
+    worst = zip(*(part[:_WORST].tolist() for part in parts), strict=True)
+    rows = "".join(_fall(drawn.ours, number, *values) for number, values in enumerate(worst, 1))
     body = rows or '<tr><td colspan="6">There was none.</td></tr>'
     head = "".join(f'<th scope="col">{name}</th>' for name in ("#", "Started", "Trough", "Recovered", "Depth", "Days"))
     return (
@@ -131,6 +132,7 @@ def _fall(calendar: Calendar, number: int, *values: float) -> str:
     return f'<tr><th scope="row">{number}</th>{days}<td>{percent(depth)}</td><td>{length:,.0f}</td></tr>'
 
 
+@functools.cache
 def definitions() -> str:
     """Return what every figure means, and where quantstats prints another number, why; alike ones together."""
     meant = _told((row, row.definition, f"what-{row.id}") for row in ROWS)
