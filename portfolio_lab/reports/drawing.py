@@ -27,7 +27,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 
-from portfolio_lab.errors import BadInputError
+from portfolio_lab.errors import BadInputError, PortfolioLabError
 from portfolio_lab.reports.sheet import PERIODS_PER_YEAR, RISK_FREE, Sheet
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ _LEFT, _LETTER = 0.34, 0.12
 # From +100 % on, quantstats may take a series for prices and turn it into nonsense.
 _TAKEN_FOR_PRICE = 1.0
 _LOST = -1.0
+# What the library may fall over; it checks little of what it is given.
+_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _NATIVE = "the native tearsheet draws such a day (--kind native)"
 
 
@@ -51,23 +53,32 @@ def quantstats_page(sheet: Sheet) -> str:
 
     Raises:
         BadInputError: a day of +100 % or more, or one that lost everything: quantstats cannot show either.
+        PortfolioLabError: quantstats failed at it.
     """
     check_drawable(sheet)
     with _ALONE, _quiet(), _drawn_quickly(), tempfile.TemporaryDirectory() as folder:
-        import quantstats  # noqa: PLC0415 - two seconds that only a report should pay
-
         drawn = Path(folder) / "tearsheet.html"
-        quantstats.reports.html(  # type: ignore[no-untyped-call]  # the library has no types
-            sheet.returns.copy(),
-            benchmark=None if sheet.benchmark is None else sheet.benchmark.copy(),
-            rf=RISK_FREE,
-            title=html.escape(f"{sheet.name}: tearsheet"),
-            strategy_title=_title(sheet),
-            periods_per_year=PERIODS_PER_YEAR,
-            match_dates=False,
-            output=str(drawn),
-        )
+        try:
+            _draw(sheet, drawn)
+        except _FAULTS as error:
+            told = f"quantstats could not draw {sheet.name} ({type(error).__name__}: {error})"
+            raise PortfolioLabError(f"{told}: the native tearsheet can (--kind native)") from error
         return drawn.read_text(encoding="utf-8")
+
+
+def _draw(sheet: Sheet, output: Path) -> None:
+    import quantstats  # noqa: PLC0415 - two seconds that only a report should pay
+
+    quantstats.reports.html(  # type: ignore[no-untyped-call]  # the library has no types
+        sheet.returns.copy(),
+        benchmark=None if sheet.benchmark is None else sheet.benchmark.copy(),
+        rf=RISK_FREE,
+        title=html.escape(f"{sheet.name}: tearsheet"),
+        strategy_title=_title(sheet),
+        periods_per_year=PERIODS_PER_YEAR,
+        match_dates=False,
+        output=str(output),
+    )
 
 
 def check_drawable(sheet: Sheet) -> None:

@@ -18,6 +18,7 @@ from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from portfolio_lab.errors import PortfolioLabError
 from portfolio_lab.reports import drawing
 from portfolio_lab.reports.content import ANSWERS
 from portfolio_lab.reports.conventions import CONVENTIONS
@@ -182,6 +183,17 @@ def test_everything_is_put_back(ends: Callable[..., None] | None, monkeypatch: p
     assert plt.get_fignums() == [shown.number]
     assert not drawing._ALONE.locked()
     plt.close(shown)
+
+
+def test_what_quantstats_falls_over_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    import quantstats  # noqa: PLC0415 - after matplotlib
+
+    def falls(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("float division by zero")
+
+    monkeypatch.setattr(quantstats.reports, "html", falls)
+    with pytest.raises(PortfolioLabError, match=r"draw alice \(ZeroDivisionError: float .*\(--kind native\)"):
+        quantstats_page(sheet_from(noise(5, 1)))
 
 
 def test_a_collector_that_was_off_stays_off() -> None:
