@@ -97,8 +97,8 @@ class Cycle:
         duplicates = duplicates_of(settings, self._memory)
         by_user: dict[str, list[Completed]] = {}
         for reading in book.accounts:
-            sound = checked(reading, settings, duplicates)
             known = self._memory.account(reading.account)
+            sound = checked(reading, known.identity, settings, duplicates)
             by_user.setdefault(reading.account.user, []).append(completed(sound, known, self._tiers, now=self._at))
         return by_user
 

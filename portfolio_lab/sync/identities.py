@@ -35,9 +35,15 @@ def refusals(accounts: Sequence[Account], known: Mapping[AccountKey, Identity | 
     return refused
 
 
-def checked(reading: AccountReading, settings: Settings, duplicates: Mapping[AccountKey, Failure]) -> AccountReading:
-    """Return the reading, or one in which everything failed because the account must not be read."""
-    failure = duplicates.get(reading.account.key) or _overpowered(reading.identity, settings)
+def checked(
+    reading: AccountReading, known: Identity | None, settings: Settings, duplicates: Mapping[AccountKey, Failure]
+) -> AccountReading:
+    """Return the reading, or one in which everything failed because the account must not be read.
+
+    `known` is who the account was when the venue last said so: a key that may trade does so until the
+    venue says otherwise.
+    """
+    failure = duplicates.get(reading.account.key) or _overpowered(known, settings)
     if failure is None:
         return reading
     return replace(
@@ -45,8 +51,8 @@ def checked(reading: AccountReading, settings: Settings, duplicates: Mapping[Acc
     )
 
 
-def _overpowered(identity: object, settings: Settings) -> Failure | None:
-    if not isinstance(identity, Identity) or identity.is_read_only or settings.allow_trading_keys:
+def _overpowered(identity: Identity | None, settings: Settings) -> Failure | None:
+    if identity is None or identity.is_read_only or settings.allow_trading_keys:
         return None
     return Failure(
         "not_read_only",

@@ -286,4 +286,6 @@ def _balance(row: Mapping[str, Any]) -> Balance:
 
 
 def _identity(row: Mapping[str, Any]) -> Identity:
-    return Identity(row["uid"], row["main_uid"], (), row["is_ip_bound"], row["mode"])
+    # Which rights a key has beside reading is not stored; that it has some is, and it is asked again at once.
+    rights = ("more than read",) if row["is_read_only"] is False else ()
+    return Identity(row["uid"], row["main_uid"], rights, row["is_ip_bound"], row["mode"])

@@ -8,7 +8,7 @@ import pytest
 from cycles import Cycles, binance, equity, grade, okx
 from fake_venues import btc
 
-from portfolio_lab.errors import CredentialsError
+from portfolio_lab.errors import CredentialsError, UnreachableError
 from portfolio_lab.models.accounts import Identity, Wallet
 from portfolio_lab.models.activity import VenueTotal, VenueTotals
 from portfolio_lab.models.holdings import Balance, Holding
@@ -90,6 +90,19 @@ async def test_a_key_that_may_trade_is_refused_unless_the_lab_allows_it(book: Cy
     assert {line.code for line in report.wallets} == {"not_read_only"}
     assert "trade, withdraw" in report.wallets[0].reason
     book.settings = type(book.settings)(**{**_fields(book.settings), "allow_trading_keys": True})
+    assert grade(await book.next()) == "complete"
+
+
+async def test_a_key_that_was_found_to_trade_stays_refused_until_it_is_known_to_be_good(book: Cycles) -> None:
+    assert grade(await book.next()) == "complete"
+    book.venue.identities = {"binance:main": Identity("42", permissions=("trade",))}
+    assert grade(await book.next(24 * 60)) == "failed"
+    book.venue.faults["alice", "identity"] = UnreachableError("no answer")
+    assert grade(await book.next()) == "failed"
+    book.restart()
+    assert grade(await book.next()) == "failed"
+    book.venue.faults.clear()
+    book.venue.identities = {"binance:main": Identity("42")}
     assert grade(await book.next()) == "complete"
 
 
