@@ -16,7 +16,7 @@ from portfolio_lab.errors import BadInputError
 
 logger = logging.getLogger(__name__)
 
-ROLL_SECONDS = 5.0
+ROLL_SECONDS = 10.0
 """Seconds that the roll call waits for an answer; what answers later is not asked in this cycle."""
 
 
@@ -39,9 +39,12 @@ class Crew:
         return list(self.threads) if self.strangers or self.silent else None
 
 
+PACKAGE = "portfolio-lab"
+
+
 def version_here() -> str:
     """Return the version of the lab in this process."""
-    return importlib.metadata.version("portfolio-lab")
+    return importlib.metadata.version(PACKAGE)
 
 
 async def crew_of(client: Any) -> Crew:  # noqa: ANN401  distributed has no types
@@ -80,11 +83,12 @@ async def _versions(client: Any, addresses: list[str]) -> dict[str, str | None]:
 
 async def _version_at(client: Any, address: str) -> str | None:  # noqa: ANN401
     try:
-        found = (await client.run(version_here, workers=[address], on_error="return")).get(address)
+        # Nothing of ours: a fresh worker would import the whole lab before it could answer.
+        told = await client.run(importlib.metadata.version, PACKAGE, workers=[address], on_error="return")
     except OSError:
         return None
-    # Where our function is not even found, the lab is older than it, or not there at all.
-    return found if isinstance(found, str) else "none, or one that cannot say"
+    found = told.get(address)
+    return found if isinstance(found, str) else "none"
 
 
 def _sorted_out(threads: dict[str, int], versions: dict[str, str | None]) -> Crew:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ class Roll:
     async def identity(self, **_: object) -> dict[str, Any]:
         return {"workers": {address: {"nthreads": 2} for address in self.told}}
 
-    async def run(self, _: object, *, workers: list[str], **__: object) -> dict[str, Any]:
+    async def run(self, *_: object, workers: list[str], **__: object) -> dict[str, Any]:
         if self.told[workers[0]] is None:
             await asyncio.sleep(60)
         return {workers[0]: self.told[workers[0]]}
@@ -199,10 +200,10 @@ class Roll:
 
 async def test_only_workers_of_our_version_that_answer_are_given_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portfolio_lab.cluster.roll.ROLL_SECONDS", 0.1)
-    lost = ModuleNotFoundError("portfolio_lab")
+    lost = PackageNotFoundError("portfolio-lab")
     crew = await crew_of(Roll({"a": version_here(), "b": "0.0.1", "c": None, "d": lost, "e": version_here()}))
     assert (crew.places, crew.only, crew.silent) == (4, ["a", "e"], ("c",))
-    assert crew.strangers == {"b": "0.0.1", "d": "none, or one that cannot say"}
+    assert crew.strangers == {"b": "0.0.1", "d": "none"}
 
 
 async def test_where_all_are_fit_a_reborn_worker_may_take_over() -> None:

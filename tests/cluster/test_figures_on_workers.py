@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from cluster_stands import USERS
+from conftest import lay
 
-from portfolio_lab.cluster.figures import Figure, days_of, everybody_on_workers, performance_of
+from portfolio_lab.cluster.figures import Figure, days_of, everybody_on_workers, everybody_reckoned, performance_of
 from portfolio_lab.lab import open_lab
+from portfolio_lab.models.tables import TABLES
 from portfolio_lab.store import Store
+from portfolio_lab.store.stats import store_stats
 
 sys.path.append(str(Path(__file__).parent.parent / "lab"))
 
-from lab_rows import START, STEP, book, commit
+from lab_rows import START, STEP, book, commit, deposit
 
 
 def of_user(rows: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
@@ -30,20 +34,53 @@ def of_user(rows: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture
-def filled(lab: Path) -> Path:
-    """Ten days of each user; the first eight of them sealed."""
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eleven days of each user: sealed days, an hour that was rolled up, hot commits, and rows that came late."""
+    lab = lay(tmp_path_factory.mktemp("filled"))
     store = Store.open(lab / "store")
     for place in range(40):
-        told: dict[str, list[dict[str, Any]]] = {}
-        for number in range(len(USERS)):
-            for name, rows in book(place).items():
-                # A price belongs to nobody: it is told once.
-                mine = of_user(rows, number) if rows and "user" in rows[0] else rows if number == 0 else []
-                told[name] = [*told.get(name, []), *mine]
-        commit(store, told, START + place * STEP)
-    store.fold(today=(START + timedelta(days=9)).date())
+        commit(store, everybody(place, without=USERS[5] if place == MISSED else ""), START + place * STEP)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("portfolio_lab.store.fold.WORTH_ROLLING", 2)  # four commits of the open day are enough
+        store.fold(today=(START + timedelta(days=9)).date())
+    for place in range(40, 44):
+        commit(store, everybody(place), START + place * STEP)
+    late = {"portfolio_snapshots": snapshots_of(MISSED, USERS[5]), "cash_flows": [late_deposit()]}
+    tables = {name: pa.Table.from_pylist(rows, schema=TABLES[name].schema) for name, rows in late.items()}
+    store.commit(tables, slot=START + MISSED * STEP, writer="test", sync_id="came-late")
     return lab
+
+
+MISSED = 10
+"""The place whose slot user 5 has only since its day was sealed."""
+
+
+def everybody(place: int, *, without: str = "") -> dict[str, list[dict[str, Any]]]:
+    told: dict[str, list[dict[str, Any]]] = {}
+    for number in range(len(USERS)):
+        for name, rows in book(place).items():
+            # A price belongs to nobody: it is told once.
+            mine = of_user(rows, number) if rows and "user" in rows[0] else rows if number == 0 else []
+            told[name] = [*told.get(name, []), *(row for row in mine if row.get("user", "nobody") != without)]
+    return told
+
+
+def snapshots_of(place: int, user: str) -> list[dict[str, Any]]:
+    return [row for row in everybody(place)["portfolio_snapshots"] if row["user"] == user]
+
+
+def late_deposit() -> dict[str, Any]:
+    """100 USDT of user 0 on the fourth day, which is sealed."""
+    return {**deposit(), "user": USERS[0], "at": START + timedelta(days=3, hours=3), "known_at": START}
+
+
+def test_the_files_are_of_every_room(filled: Path) -> None:
+    store = Store.open(filled / "store")
+    rooms = {shelf.kind for shelf in store_stats(store.parts()).shelves}
+    assert {"hot", "warm", "sealed"} <= rooms
+    late = store.read("portfolio_snapshots", users=USERS[5], since=START + MISSED * STEP, until=START + 11 * STEP)
+    assert len(late) == 1
 
 
 @pytest.mark.parametrize("figure", [performance_of, days_of])
@@ -53,3 +90,22 @@ def test_workers_reckon_what_one_process_reckons(cluster: Any, filled: Path, fig
     assert set(alone.index.get_level_values("user")) == set(USERS)
     assert alone.notna().any(axis=None)
     pd.testing.assert_frame_equal(together, alone, check_exact=True)
+    # Equal numbers may still differ in their bits: -0.0 and 0.0, or what an unknown is made of.
+    assert bits(together) == bits(alone)
+
+
+def bits(figures: pd.DataFrame) -> dict[str, bytes]:
+    floats = figures.select_dtypes("float64")
+    assert len(floats.columns)
+    return {str(name): floats[name].to_numpy().tobytes() for name in floats}
+
+
+def test_late_rows_count_for_the_days_they_belong_to(filled: Path) -> None:
+    days = days_of(open_lab(filled), USERS[:2])
+    assert not days.loc[USERS[0]].equals(days.loc[USERS[1]] / 2)
+
+
+async def test_a_notebook_with_a_loop_of_its_own_gets_the_same(cluster: Any, filled: Path) -> None:
+    asked = everybody_on_workers(cluster.scheduler_address, filled, performance_of)
+    awaited = await everybody_reckoned(cluster.scheduler_address, filled, performance_of)
+    pd.testing.assert_frame_equal(asked, awaited, check_exact=True)
