@@ -14,8 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from portfolio_lab.errors import StoreError
 from portfolio_lab.models.tables import Table
 from portfolio_lab.store.files import Files
+from portfolio_lab.store.fold import ORPHAN_AGE
 from portfolio_lab.store.months import FOLDER, LAID, Month, Part, folder_of, index_bytes, places
 from portfolio_lab.store.parquet import joined
 from portfolio_lab.store.reading import Reader
@@ -76,11 +78,19 @@ class Laying:
         return swept
 
     def _sweep_month(self, folder: str, digest: str) -> int:
-        stale = [name for name in self.files.names(folder) if not name.startswith((f"{digest}-", "."))]
+        stale = [name for name in self.files.names(folder) if not name.startswith(f"{digest}-")]
+        stale = [name for name in stale if not name.startswith(".") or self._is_forgotten(f"{folder}/{name}")]
         # The index first: a part without one is never read.
         for name in sorted(stale, key=lambda one: not one.endswith(".json")):
             self.files.remove(f"{folder}/{name}")
         return len(stale)
+
+    def _is_forgotten(self, path: str) -> bool:
+        """Return whether an unfinished file was left behind by a crash: nobody writes one for so long."""
+        try:
+            return self.files.modified_ns(path) < (time.time() - ORPHAN_AGE.total_seconds()) * 1e9
+        except FileNotFoundError:
+            return False
 
     def _tables(self) -> Iterator[Table]:
         return (self.tables[name] for name in LAID if name in self.tables)
@@ -101,8 +111,8 @@ class Laying:
             return False
         try:
             parts = self._parts(table, month, names)
-        except FileNotFoundError:
-            return False  # a fold took a day away meanwhile: the next one lays what is there then
+        except (FileNotFoundError, StoreError):
+            return False  # a fold took a day away meanwhile, or one is damaged, which its readers are told
         if parts is None:
             return False
         content = index_bytes(month, parts)

@@ -25,12 +25,12 @@ _SETTLED_NS = 2_000_000_000
 
 def day_of(slot: datetime) -> str:
     """Return the UTC day of a slot as YYYY-MM-DD."""
-    return slot.strftime("%Y-%m-%d")
+    return slot.date().isoformat()
 
 
 def append_name(slot: datetime, sync_id: str) -> str:
     """Return the file name of the commit of `sync_id` at `slot`."""
-    return f"a-{slot.strftime('%H%M%S')}-{sync_id}.json"
+    return f"a-{slot.hour:02d}{slot.minute:02d}{slot.second:02d}-{sync_id}.json"
 
 
 def fold_name(sequence: int) -> str:

@@ -248,7 +248,8 @@ class Store:
         `pd.read_parquet(store / "sealed" / table)` reads the closed days, sorted by user and
         time, with `committed_at`: when each row became known. Of a `latest` table each day holds
         one row a key, and the newest of all days counts; what those rows supersede is kept in
-        `revisions/`. A sealed day is then pinned by a manifest.
+        `revisions/`. A sealed day is then pinned by a manifest. Of months that are over, snapshots are
+        laid out once more by user (`months/`), from which `read` answers for users that are named.
 
         Raises:
             StoreError: a file is missing or damaged, or the disk refused; what is there stays.
@@ -259,9 +260,9 @@ class Store:
             folds = folding.fold(today or now.date(), now=now, budget_seconds=budget_seconds)
             Chain(self._files, self._log, self._clock).lengthen(today or now.date())
             Hours(self._files, self._reader).lay(folds if budget_seconds is not None else None)
+            folding.sweep(now, grace=grace, is_whole=budget_seconds is None)
             laying = Laying(self._files, self._reader, self._tables, ends_at)
             laying.lay(today or now.date(), is_whole=budget_seconds is None)
-            folding.sweep(now, grace=grace, is_whole=budget_seconds is None)
         except OSError as error:
             raise StoreError(
                 f"cannot fold the store at {self.root}: {error.strerror or error}. Nothing was lost; fold again later."
