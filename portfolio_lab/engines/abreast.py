@@ -12,8 +12,6 @@ from typing import TypeVar, cast
 import numba
 import numpy as np
 
-# The machine code of all this is kept with that of `kernel`, by the date of that file alone: whoever
-# changes this file must save that one too, or the old code runs on.
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 ABREAST = 16
@@ -29,7 +27,7 @@ _WINS, _LOSSES, _MOST_WINS, _MOST_LOSSES, _SIZE = _PLACES[12:]
 
 
 def _compiled(function: _Function) -> _Function:
-    compiler = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+    compiler = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
     return cast("_Function", compiler(function))
 
 

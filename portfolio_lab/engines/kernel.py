@@ -1,7 +1,8 @@
 """The same sums as `blocks`, compiled: paths sixteen abreast (`abreast`), all else one portfolio after the other.
 
 Imported only when it is asked for, because numba is optional and takes 0.4 s to import. The machine
-code is kept beside this file (or in the user's cache), so that only the first process compiles.
+code is kept beside this file (or in the user's cache), so that only the first process compiles. What is kept
+is one function with all others inside it, by a number that stands for the source of all of them.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numba
 import numpy as np
 
+from portfolio_lab.engines import abreast, bits, constitution, sums
 from portfolio_lab.engines.abreast import ABREAST, paths, room
+from portfolio_lab.engines.bits import WORD, lowest
 from portfolio_lab.engines.constitution import TAIL
 from portfolio_lab.engines.sums import FIELDS, Sums
 
@@ -35,11 +40,11 @@ _HALVINGS, _FEW = 24, 16
 
 
 def _compiled(function: _Function) -> _Function:
-    return cast("_Function", numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)(function))
+    return cast("_Function", numba.njit(nogil=True, error_model="numpy", fastmath=_FAST)(function))
 
 
 def _compiled_for_known(function: _Function) -> _Function:
-    return cast("_Function", numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FASTER)(function))
+    return cast("_Function", numba.njit(nogil=True, error_model="numpy", fastmath=_FASTER)(function))
 
 
 def sums_of_rows(rows: np.ndarray, rate: float, *, threads: int | None = None) -> Sums:
@@ -51,10 +56,10 @@ def sums_of_rows(rows: np.ndarray, rate: float, *, threads: int | None = None) -
     found, ready = np.empty((len(rows), _WIDTH)), np.ascontiguousarray(rows, dtype="float64")
     shares = _shares(ready, _processors() if threads is None else threads)
     if len(shares) == 1:
-        _all_rows(ready, rate, found)
+        _kept(ready, rate, found)
     else:
         with ThreadPoolExecutor(len(shares)) as pool:
-            list(pool.map(lambda share: _all_rows(ready[share], rate, found[share]), shares))
+            list(pool.map(lambda share: _kept(ready[share], rate, found[share]), shares))
     return Sums(*found.T.copy())
 
 
@@ -246,8 +251,22 @@ def _outside(
     values: np.ndarray, lows: np.ndarray, highs: np.ndarray, low_border: float, high_border: float
 ) -> tuple[int, int]:
     """Collect both tails, the upper one as negatives, without a branch that could be guessed wrong."""
-    low_count, high_count = 0, 0
-    for day in range(len(values)):
+    low_count, high_count, whole = 0, 0, len(values) // WORD * WORD
+    for first in range(0, whole, WORD):
+        below, above = np.uint64(0), np.uint64(0)
+        for place in range(WORD):
+            value, bit = values[first + place], np.uint64(1) << np.uint64(place)
+            below |= bit if value <= low_border else np.uint64(0)
+            above |= bit if value >= high_border else np.uint64(0)
+        while below:
+            lows[low_count] = values[first + lowest(below)]
+            low_count += 1
+            below &= below - np.uint64(1)  # without its lowest bit
+        while above:
+            highs[high_count] = -values[first + lowest(above)]
+            high_count += 1
+            above &= above - np.uint64(1)
+    for day in range(whole, len(values)):
         value = values[day]
         lows[low_count] = value
         highs[high_count] = -value
@@ -357,3 +376,25 @@ def _select(work: np.ndarray, count: int, rank: int) -> None:
 @_compiled
 def _middle(first: float, second: float, third: float) -> float:
     return max(min(first, second), min(max(first, second), third))
+
+
+# ---------------------------------------------------------------- what is kept
+
+
+def source_number(*files: Path) -> int:
+    """Return a number that stands for the content of files: another one for any other content."""
+    return int.from_bytes(sha256(b"".join(file.read_bytes() for file in files)).digest()[:7])
+
+
+def _keeping(source: int) -> Callable[[np.ndarray, float, np.ndarray], int]:
+    """Compile the whole, kept by its own source and by the number, since it holds that too."""
+
+    @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+    def kept(rows: np.ndarray, rate: float, found: np.ndarray) -> int:
+        _all_rows(rows, rate, found)
+        return source
+
+    return cast("Callable[[np.ndarray, float, np.ndarray], int]", kept)
+
+
+_kept = _keeping(source_number(*(Path(str(module.__file__)) for module in (abreast, bits, constitution, sums))))

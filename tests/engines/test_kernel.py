@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -123,3 +124,24 @@ def test_a_refused_day_leaves_everything_as_it_was() -> None:
         with pytest.raises(ReturnsError):
             running.add(day)
     pd.testing.assert_frame_equal(running.figures(), before)
+
+
+def test_what_the_kernel_keeps_is_kept_by_the_source_of_all_of_it(tmp_path: Path) -> None:
+    kernel = pytest.importorskip("portfolio_lab.engines.kernel")
+    copies = [tmp_path / Path(module.__file__).name for module in (kernel.abreast, kernel.bits, kernel.constitution)]
+    for copy in copies:
+        copy.write_bytes(Path(kernel.__file__).with_name(copy.name).read_bytes())
+    known = kernel.source_number(*copies)
+    assert known == kernel.source_number(*copies)
+    copies[0].write_text(copies[0].read_text().replace("1.0", "1.5", 1))
+    assert kernel.source_number(*copies) != known
+    # The number is a part of what is compiled: it comes back, and another one is other code.
+    empty = np.empty((0, 3)), 0.0, np.empty((0, len(kernel.FIELDS)))
+    assert (kernel._keeping(known)(*empty), kernel._keeping(known + 1)(*empty)) == (known, known + 1)
+
+
+@pytest.mark.parametrize("days", [63, 64, 65, 127, 128, 200])
+def test_a_tail_is_collected_whole_at_every_length(days: int) -> None:
+    pytest.importorskip("numba")
+    rows = np.round(np.random.default_rng(days).standard_t(3, (33, days)) * 0.02, 3)
+    agree(metrics(rows, minimum_days=1, engine="numba"), metrics(rows, minimum_days=1), 1e-12)
