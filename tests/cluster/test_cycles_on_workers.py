@@ -150,6 +150,7 @@ async def test_a_worker_that_hangs_gives_up_by_itself_and_is_free_for_the_next_c
     assert await both_workers(cluster) == before
 
 
+@pytest.mark.long
 async def test_a_worker_that_is_stopped_is_restarted_when_the_time_is_up(
     cluster: Any, lab: Path, mark: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +288,7 @@ def test_the_embedded_cycle_imports_no_dask(lab: Path) -> None:
     assert told.strip() == f"{json.dumps(['complete'] * len(USERS))} False"
 
 
+@pytest.mark.long
 async def test_a_slot_of_the_demo_exchange_is_the_same_by_both_ways(cluster: Any, tmp_path: Path) -> None:
     sys.path.append(str(Path(__file__).parent.parent / "sync"))
     from cluster_stands import DEMO_SLOT, still  # noqa: PLC0415

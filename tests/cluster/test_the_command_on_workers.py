@@ -129,7 +129,7 @@ async def state_of(address: str, folder: Path) -> str:
             await client.get_worker_logs(),
             await client.get_events(),
             await client.who_has(),
-            await client.run(lambda: " ".join([*sys.argv, *map(str, distributed.get_worker().state.tasks)])),
+            await client.run(lambda dask_worker: " ".join([*sys.argv, *map(str, dask_worker.state.tasks)])),
         ]
     return (folder / "state.yaml").read_text() + repr(asked)
 
