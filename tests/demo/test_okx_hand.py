@@ -129,6 +129,32 @@ def test_the_liquidation_price_of_an_inverse_contract(desk: Desk) -> None:
     assert end > 100_000
 
 
+def test_collateral_ends_after_haircuts(okx_desk: Callable[..., Desk]) -> None:
+    """Multi-currency: at liqPx the adjusted equity, 0.98 of the coins' worth in it, is what maintenance needs."""
+    desk = okx_desk(mode="3")
+    desk.give("BTC", "0.2")
+    desk.give("USDT", "5000")
+    desk.trade(BTC_SWAP, "sell", "100", "100000")
+    row, account = desk.ask("account/positions")[0], desk.ask("account/balance")[0]
+    unit, end, mark = (Decimal(row[name]) for name in ("usdPx", "liqPx", "markPx"))
+    left = Decimal(account["adjEq"]) / unit - (end - mark)
+    assert abs(left - Decimal("0.02") * end) < Decimal("0.0001")
+    level = Decimal(account["adjEq"]) / Decimal(account["mmr"])
+    assert abs(Decimal(account["mgnRatio"]) - level) < Decimal("1e-9")
+
+
+def test_cross_positions_of_a_coin_share_one_level(desk: Desk) -> None:
+    """A tenth of a fifth of 1 BTC and of 0.5 BTC: two positions, one margin."""
+    desk.give("USDT", "30000")
+    desk.trade(BTC_SWAP, "buy", "100", "100000")
+    desk.trade(by_symbol("okx", LINEAR)["ETH-USDT-SWAP"], "buy", "10", "3000")
+    levels = {row["mgnRatio"] for row in desk.ask("account/positions")}
+    coin = desk.ask("account/balance")[0]["details"][0]
+    assert levels == {coin["mgnRatio"]}
+    held = Decimal(coin["cashBal"]) + Decimal(coin["upl"])
+    assert abs(Decimal(coin["mgnRatio"]) - held / Decimal(coin["mmr"])) < Decimal("1e-9")
+
+
 def test_a_long_that_no_fall_can_hurt_has_no_liquidation_price(desk: Desk) -> None:
     desk.give("USDT", "200000")
     desk.trade(BTC_SWAP, "buy", "100", "100000")
