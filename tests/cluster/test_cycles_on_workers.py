@@ -152,8 +152,10 @@ async def test_a_worker_that_hangs_gives_up_by_itself_and_is_free_for_the_next_c
 
 @pytest.mark.long
 async def test_a_worker_that_is_stopped_is_restarted_when_the_time_is_up(
-    cluster: Any, lab: Path, mark: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, lab: Path, mark: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "warm").mkdir()
+    await cycle(lay(tmp_path / "warm"), cluster.scheduler_address)  # its workers have imported all they need
     mark.unlink(missing_ok=True)
     before = await both_workers(cluster)
     monkeypatch.setattr("portfolio_lab.sync.cycle.time_for", lambda _: 8.0)
