@@ -22,7 +22,8 @@ from portfolio_lab.models.columns import INSTANT, USER, Table, column
 from portfolio_lab.models.tables import PORTFOLIO_SNAPSHOTS
 from portfolio_lab.store.files import Files
 from portfolio_lab.store.parquet import encoded
-from portfolio_lab.store.reading import Question, Reader
+from portfolio_lab.store.questions import Question
+from portfolio_lab.store.reading import Reader
 from portfolio_lab.store.records import Fold, StoredFile
 from portfolio_lab.store.revisions import is_revisions
 

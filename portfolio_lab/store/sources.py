@@ -7,7 +7,8 @@ from pathlib import Path
 
 from portfolio_lab.store.parquet import joined
 from portfolio_lab.store.query import Source
-from portfolio_lab.store.reading import Question, Reader
+from portfolio_lab.store.questions import Question
+from portfolio_lab.store.reading import Reader
 from portfolio_lab.store.records import StoredFile
 from portfolio_lab.store.revisions import stamped
 

@@ -24,7 +24,8 @@ from portfolio_lab.store.manifest import Chain
 from portfolio_lab.store.parts import Parts
 from portfolio_lab.store.quarantine import check_known
 from portfolio_lab.store.query import Source, answer
-from portfolio_lab.store.reading import Reader, asked
+from portfolio_lab.store.questions import asked
+from portfolio_lab.store.reading import Reader
 from portfolio_lab.store.records import Commit, Fold
 from portfolio_lab.store.sources import source_of
 from portfolio_lab.store.versions import refuse_newer

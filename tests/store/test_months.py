@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from portfolio_lab.models.tables import TABLES
-from portfolio_lab.store import Store, laying, reading
+from portfolio_lab.store import Store, laying, questions
 from portfolio_lab.store.backup import copy_store
 from portfolio_lab.store.files import files_at
 from portfolio_lab.store.laying import Laying, shares
@@ -367,7 +367,7 @@ def test_more_users_than_a_few_are_answered_by_the_days(
     store: Store, rows: ModuleType, months_read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled(store, rows).fold(today=AFTER)
-    monkeypatch.setattr(reading, "MOST_USERS", 1)
+    monkeypatch.setattr(questions, "MOST_USERS", 1)
     months_read.clear()
     assert store.read(NAME, users=["anna", "ben"]).num_rows == 78
     assert months_read == []

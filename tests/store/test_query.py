@@ -84,7 +84,7 @@ def test_only_days_that_were_told_anew_are_compared(store: Store, rows: ModuleTy
     store.fold(today=AFTER)
     restate(store, rows, DAY + timedelta(days=1), 1.0)
     parts = store.parts()
-    from portfolio_lab.store.reading import asked  # noqa: PLC0415 - what the store asks of itself
+    from portfolio_lab.store.questions import asked  # noqa: PLC0415 - what the store asks of itself
 
     source = source_of(parts.reader, asked(SNAPSHOTS, None, None, None, None))
     days = [[Path(path).parent.name for path in paths] for paths in (source.single, source.mixed)]

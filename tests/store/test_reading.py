@@ -115,3 +115,33 @@ def test_a_file_in_ranges_reads_like_a_file(tmp_path: Path) -> None:
         name, *given = step
         assert getattr(ranges, str(name))(*given) == getattr(plain, str(name))(*given)
         assert ranges.tell() == plain.tell()
+
+
+def test_the_newest_state_of_each_user_whatever_was_rolled_and_whoever_came_last(
+    store: Store, rows: ModuleType
+) -> None:
+    """Two writers with users of their own; one of them misses the later cycles; then one state is told anew."""
+    table = "users_portfolio_state"
+
+    def tell(number: int, users: list[str], equity: float) -> None:
+        told = rows.sample_rows(TABLES[table], len(users), rows.slot_of(number), user=users, equity=equity)
+        store.commit({table: told}, slot=rows.slot_of(number), writer="w", sync_id=f"id-{number}-{users[0]}")
+
+    def newest() -> dict[str, float]:
+        answers = [one.read(table).to_pydict() for one in (store, store, Store.open(store.root))]
+        assert answers[0] == answers[1] == answers[2]
+        return dict(zip(answers[0]["user"], answers[0]["equity"], strict=True))
+
+    for number in range(20):
+        tell(number, ["anna", "ben"], float(number))
+        if number < 3:
+            tell(number, ["zoë"], 100.0 + number)
+    expected = {"anna": 19.0, "ben": 19.0, "zoë": 102.0}
+    assert newest() == expected
+    assert store.fold(today=rows.slot_of(0).date())  # rolls the hour: all its states lie in one file
+    assert newest() == expected
+    tell(2, ["ben"], -1.0)
+    assert newest() == {**expected, "ben": -1.0}
+    store.fold(today=date(2026, 12, 1))
+    assert newest() == {**expected, "ben": -1.0}
+    assert store.read(table, users="ben", columns=["equity"]).to_pydict() == {"equity": [-1.0]}
