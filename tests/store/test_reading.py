@@ -125,7 +125,7 @@ def test_the_newest_state_of_each_user_whatever_was_rolled_and_whoever_came_last
 
     def tell(number: int, users: list[str], equity: float) -> None:
         told = rows.sample_rows(TABLES[table], len(users), rows.slot_of(number), user=users, equity=equity)
-        store.commit({table: told}, slot=rows.slot_of(number), writer="w", sync_id=f"id-{number}-{users[0]}")
+        store.commit({table: told}, slot=rows.slot_of(number), writer="w", sync_id=f"id-{len(store.commits())}")
 
     def newest() -> dict[str, float]:
         answers = [one.read(table).to_pydict() for one in (store, store, Store.open(store.root))]
