@@ -24,6 +24,7 @@ _HIGH, _LOW = 290, 196
 _WORST = 5
 _FEWEST = 3
 _ROUNDING = 1e-12
+_STEMS, _THICKEST = 320, 8.0
 _MANY = 10
 _HALF_DECADE, _MANY_DECADES = 0.5, 3
 
@@ -288,6 +289,7 @@ def days_chart(drawn: Drawn) -> str:
     axis = Axis.over(drawn.ours.returns, pixels=pixels, include=[0.0])
     x, y, base = drawn.dates.x[1:], axis.at(drawn.ours.returns), float(axis.at(np.zeros(1))[0])
     up, down = np.where(drawn.ours.returns > 0, y, np.nan), np.where(drawn.ours.returns < 0, y, np.nan)
+    thick = min(max(_STEMS / len(x), 1.0), _THICKEST)
     guessed = _marks(drawn, drawn.sheet.estimated, pixels)
     values = drawn.ours.known.returns
     note = f"mean {percent(values.mean())}, best {percent(values.max())}, worst {percent(values.min())}"
@@ -295,7 +297,7 @@ def days_chart(drawn: Drawn) -> str:
         id=CHARTS["daily_returns"],
         title="Daily returns",
         told=f"{_span(drawn)} {note.capitalize()}.",
-        plot=stroke(stems(x, up, base), "up") + stroke(stems(x, down, base), "down") + guessed,
+        plot=stroke(stems(x, up, base), "up", thick) + stroke(stems(x, down, base), "down", thick) + guessed,
         around=value_axis(axis, fraction=True) + drawn.dates.axis(pixels + 16),
         pixels=pixels,
         note=note + ("; marks at the foot: estimated" if guessed else ""),

@@ -70,6 +70,7 @@ rect.box { fill: var(--accent); fill-opacity: .22; stroke: var(--accent); stroke
 g line { stroke: var(--grid); stroke-width: 1; } g line.zero { stroke: var(--muted); stroke-opacity: .55; }
 svg text { fill: var(--muted); font-size: 11px; }
 .tick { text-anchor: end; } .mid { text-anchor: middle; } .date { text-anchor: middle; }
+figure:not(.wide) text.long.odd { display: none; }
 text.over { fill: var(--text); font-size: 10.5px; }
 text.number { fill: var(--down); font-weight: 650; text-anchor: middle; }
 text.end.a { fill: var(--accent); } text.end.b { fill: var(--other); } text.end.c { fill: var(--third); }

@@ -70,9 +70,10 @@ def sentence(identity: str, title: str, words: str, kind: str = "") -> str:
     )
 
 
-def stroke(path: str, kind: str) -> str:
-    """Return a line of a kind; nothing where there is no point."""
-    return f'<path class="{kind}" d="{path}"/>' if path else ""
+def stroke(path: str, kind: str, width: float | None = None) -> str:
+    """Return a line of a kind, as thick as its kind or so many pixels; nothing where there is no point."""
+    thick = "" if width is None else f' style="stroke-width:{width:.3g}"'
+    return f'<path class="{kind}"{thick} d="{path}"/>' if path else ""
 
 
 def level(axis: Axis, value: float, kind: str) -> str:

@@ -193,11 +193,11 @@ class Dates:
         return (place + 1) / max(self.count, 1)
 
     def axis(self, top: float) -> str:
-        """Return labels of years, quarters, months or days, as the span asks for; every other one is of class "odd"."""
-        first = self._first
+        """Return labels of years, months or days, as the span asks for; every other one is "odd", days are "long"."""
+        first, long = self._first, " long" if self.count <= _FEW_DAYS else ""
         marks = [(self.at((day - first).days), told) for day, told in self._marks()]
         return "".join(
-            word(100 * share, top, told, "date odd" if number % 2 else "date")
+            word(100 * share, top, told, f"date{long}{' odd' if number % 2 else ''}")
             for number, (share, told) in enumerate(marks)
             if 0 <= share <= 1
         )
