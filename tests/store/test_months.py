@@ -10,6 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from portfolio_lab.models.tables import TABLES
@@ -204,6 +206,16 @@ def test_damage_is_passed_over_found_removed_and_made_good(store: Store, rows: M
     check_same(store)
     store.fold(today=AFTER)
     assert {path: path.read_bytes() for path in laid(store)} == whole
+
+
+def test_a_whole_parquet_file_with_other_values_is_not_taken_for_the_part(store: Store, rows: ModuleType) -> None:
+    filled(store, rows).fold(today=AFTER)
+    for path in [path for path in laid(store) if path.suffix == ".parquet"]:
+        held = pq.read_table(path)
+        place = held.schema.get_field_index("equity")
+        pq.write_table(held.set_column(place, held.schema.field(place), pc.negate(held.column(place))), path)
+    check_same(store)
+    assert [one.kind for one in verify(store.parts()).damages] == ["derived", "derived"]
 
 
 def test_a_reader_that_met_damage_has_it_made_good_by_its_next_fold(store: Store, rows: ModuleType) -> None:
