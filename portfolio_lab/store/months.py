@@ -130,17 +130,22 @@ def index_bytes(month: Month, parts: Sequence[Part]) -> bytes:
         }
         for one in parts
     ]
-    sources = [[one.path, one.sha256] for one in month.sources]
-    return json.dumps({"format": _FORMAT, "month": month.name, "sources": sources, "parts": told}).encode() + b"\n"
+    whole = {"format": _FORMAT, "month": month.name, "sources": _sources(month), "parts": told}
+    return json.dumps(whole).encode() + b"\n"
 
 
-def index_from_bytes(name: str, content: bytes) -> Index | None:
-    """Return the index that `content` holds; None when it is not what its name says."""
+def _sources(month: Month) -> list[list[str]]:
+    return sorted([one.path, one.sha256] for one in month.sources)
+
+
+def index_from_bytes(name: str, content: bytes, month: Month) -> Index | None:
+    """Return the index that `content` holds; None when it is not what its name says, or made from other files."""
     if name.rpartition("-")[2] != f"{hashlib.sha256(content).hexdigest()}.json":
         return None
-    parts = tuple(
-        Part(one["name"], one["size"], one["sha256"], places(one["users"])) for one in json.loads(content)["parts"]
-    )
+    told = json.loads(content)
+    if told["month"] != month.name or told["sources"] != _sources(month):
+        return None
+    parts = tuple(Part(one["name"], one["size"], one["sha256"], places(one["users"])) for one in told["parts"])
     return Index(name, parts, {user: part for part in parts for user in part.users})
 
 
@@ -168,7 +173,7 @@ class LaidMonths:
         """Return the index of a month that was made from what counts now; None when there is none."""
         key = (table, month.digest)
         if key not in self._indexes and key not in self._missing:
-            found = self._found(folder_of(table, month.name), month.digest)
+            found = self._found(folder_of(table, month.name), month)
             if found is None:
                 self._missing.add(key)
             else:
@@ -231,11 +236,11 @@ class LaidMonths:
             self._footers.clear()
         self._footers[path] = footer
 
-    def _found(self, folder: str, digest: str) -> Index | None:
+    def _found(self, folder: str, month: Month) -> Index | None:
         try:
             for name in self.files.names(folder):
-                if name.startswith(f"{digest}-") and name.endswith(".json"):
-                    index = index_from_bytes(name, self.files.read(f"{folder}/{name}"))
+                if name.startswith(f"{month.digest}-") and name.endswith(".json"):
+                    index = index_from_bytes(name, self.files.read(f"{folder}/{name}"), month)
                     if index is not None:
                         return index
                     self.bad.add(f"{folder}/{name}")

@@ -262,6 +262,21 @@ def test_a_month_whose_name_is_right_and_whose_sources_are_others_is_never_read(
     assert months_read == []
 
 
+def test_a_month_that_bears_the_name_of_what_counts_now_is_not_believed(
+    store: Store, rows: ModuleType, tmp_path: Path
+) -> None:
+    filled(store, rows).fold(today=AFTER)
+    mine = next(path for path in laid(store) if path.suffix == ".json")
+    other = filled(Store.create(tmp_path / "other"), rows)
+    tell(other, rows, FIRST, ["anna"], -1.0)
+    other.fold(today=AFTER)
+    theirs = next(path for path in laid(other) if path.parent.name == mine.parent.name and path.suffix == ".json")
+    shutil.copytree(theirs.parent, mine.parent, dirs_exist_ok=True)
+    mine.unlink()
+    (mine.parent / theirs.name).rename(mine.parent / f"{mine.name.partition('-')[0]}-{theirs.name.partition('-')[2]}")
+    check_same(store)
+
+
 # ---------------------------------------------------------------- upkeep
 
 
