@@ -30,9 +30,6 @@ YOUNG = timedelta(minutes=4)
 OLDEST = timedelta(minutes=10)
 """Details that are older are not carried."""
 
-PATIENCE = 5.0
-"""Seconds that a first telling in full may stand in line."""
-
 ROUNDED = Decimal("0.00001")
 """Share of a position's value by which its PnL may lie from that of its size and carried entry price."""
 
@@ -71,7 +68,7 @@ async def fetch_positions(
             return carried, None
     if known.at is None:
         try:
-            with hurried(first=PATIENCE, rest=0.0):
+            with hurried(first=0.0, rest=0.0):
                 return await _told_in_full(client, instruments, account, known, Priority.ORDERS)
         except PostponedError:
             summarised = await _summarised(instruments, account)
