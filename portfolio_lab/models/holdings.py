@@ -67,7 +67,8 @@ class Position:
     underlying (+ bought, - written) and `mark_price` its premium in the settlement asset per base
     unit; `delta` is change of premium per change of the underlying's price, for one unit bought
     (calls > 0, puts < 0), None where the venue states none, and for everything else. `details_at`
-    is when entry and liquidation price were stated, where that was earlier than the rest.
+    is when entry and liquidation price were stated, where that was earlier than the rest. An
+    entry price that there was no room to ask for yet is worked back from the PnL, without a liquidation price.
     `maintenance_margin` is what the venue needs for this position alone, `margin_balance` what stands
     behind an isolated one and nothing else (its margin + PnL; None in cross margin), `margin_level` the
     venue's own margin balance / maintenance margin: all None where it tells none.
