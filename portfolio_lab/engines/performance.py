@@ -19,7 +19,7 @@ import pandas as pd
 from portfolio_lab.engines.blocks import sums_of_rows
 from portfolio_lab.engines.constitution import MINIMUM_CAGR_DAYS, MINIMUM_DAYS, OF_RETURNS
 from portfolio_lab.engines.extremes import extremes
-from portfolio_lab.engines.series import DAYS_A_YEAR, Returns, check_finite, day_rate, rows_of
+from portfolio_lab.engines.series import DAYS_A_YEAR, Returns, check_finite, check_minimum, day_rate, rows_of
 from portfolio_lab.engines.sums import Sums, figures
 from portfolio_lab.errors import BadInputError
 
@@ -77,9 +77,11 @@ def metrics(
         row a portfolio and one column a figure. Weeks and months need dates.
 
     Raises:
-        ReturnsError: a return is infinite or no number, or two stand on one day.
+        ReturnsError: a return is infinite or no number, two stand on one day, or an argument is no number that
+            can be reckoned with (text, None, true, NaN, infinite, below what it may be).
         BadInputError: no such engine, or its library is not installed.
     """
+    check_minimum(minimum_days=minimum_days, minimum_cagr_days=minimum_cagr_days)
     rows = rows_of(returns, periods_per_year)
     rate = day_rate(risk_free, periods_per_year)
     sums = _sums(rows.returns, rate, engine)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -39,8 +41,8 @@ def rows_of(returns: Returns, periods_per_year: float) -> Rows:
         ReturnsError: a return is no number, two stand at one time, a date is missing, or the
             array has more than two dimensions, or the year has no periods, or it is another kind of thing.
     """
-    if not (np.isfinite(periods_per_year) and periods_per_year > 0):
-        raise ReturnsError(f"{periods_per_year} periods a year: give a positive number, 365 for daily returns")
+    if not (_is_finite(periods_per_year) and periods_per_year > 0):
+        raise ReturnsError(f"{periods_per_year!r} periods a year: give a positive number, 365 for daily returns")
     if isinstance(returns, np.ndarray):
         if returns.ndim > TWO_DIMENSIONS:
             raise ReturnsError(f"{returns.ndim} dimensions: give an array of portfolios x days")
@@ -63,9 +65,25 @@ def day_rate(annual: float, periods_per_year: float) -> float:
     Raises:
         ReturnsError: the rate is no number above -100 %.
     """
-    if not (np.isfinite(annual) and annual > -1):
-        raise ReturnsError(f"a risk-free rate of {annual}: give a fraction a year above -1, such as 0.04")
+    if not (_is_finite(annual) and annual > -1):
+        raise ReturnsError(f"a risk-free rate of {annual!r}: give a fraction a year above -1, such as 0.04")
     return float((1.0 + annual) ** (1.0 / periods_per_year) - 1.0)
+
+
+def _is_finite(given: object) -> bool:
+    """Tell a finite number from everything else: text, nothing, and true or false, which Python counts as 1 and 0."""
+    return isinstance(given, Real) and not isinstance(given, bool) and math.isfinite(given)
+
+
+def check_minimum(**days: float) -> None:
+    """Refuse a least number of days, told by its name, that nothing can be measured against.
+
+    Raises:
+        ReturnsError: one is no finite number, or below 0.
+    """
+    for name, given in days.items():
+        if not (_is_finite(given) and given >= 0):
+            raise ReturnsError(f"{name} is {given!r}: give a number of days, 0 or more")
 
 
 def _with_dates(frame: pd.DataFrame) -> pd.DataFrame:

@@ -162,3 +162,35 @@ def test_runs_and_falls_by_hand() -> None:
     assert found["pain_index"] == pytest.approx((0.1 + 0.19 + 0.2) / 8)
     assert found["ulcer_index"] == pytest.approx(math.sqrt((0.1**2 + 0.19**2 + 0.2**2) / 8))
     assert found["recovery_factor"] == pytest.approx(found["total_return"] / 0.2)
+
+
+NO_NUMBERS = ["365", None, True, np.True_, math.nan, math.inf, -math.inf, [365], np.array([365.0, 365.0]), 365 + 0j]
+
+
+@pytest.mark.parametrize("given", [*NO_NUMBERS, 0, -365], ids=repr)
+def test_periods_that_are_no_number_are_refused_with_the_remedy(given: float) -> None:
+    with pytest.raises(ReturnsError, match="periods a year: give a positive number, 365 for daily returns"):
+        metrics(GOOD, given)
+    with pytest.raises(ReturnsError, match="periods a year: give a positive number"):
+        metrics(GOOD.to_numpy(), periods_per_year=given)
+    with pytest.raises(ReturnsError, match="periods a year: give a positive number"):
+        relative(GOOD, GOOD, given)
+
+
+@pytest.mark.parametrize("given", [*NO_NUMBERS, -1, -2], ids=repr)
+def test_a_rate_that_is_no_number_is_refused_with_the_remedy(given: float) -> None:
+    with pytest.raises(ReturnsError, match=r"risk-free rate of .*: give a fraction a year above -1, such as 0\.04"):
+        metrics(GOOD, risk_free=given)
+
+
+@pytest.mark.parametrize("name", ["minimum_days", "minimum_cagr_days"])
+@pytest.mark.parametrize("given", [*NO_NUMBERS, -1], ids=repr)
+def test_a_least_number_of_days_that_is_none_is_refused(name: str, given: float) -> None:
+    # NaN is in no comparison the greater: it hid nothing, and two days had a Sharpe ratio.
+    with pytest.raises(ReturnsError, match=f"{name} is .*: give a number of days, 0 or more"):
+        metrics(GOOD, **{name: given})
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    plain = metrics(GOOD, 365, 0.5, minimum_days=2)
+    pd.testing.assert_series_equal(metrics(GOOD, np.int64(365), np.float64(0.5), minimum_days=np.int32(2)), plain)
