@@ -49,6 +49,14 @@ class LockHeldError(PortfolioLabError):
     exit_code = 3
 
 
+class ClusterError(PortfolioLabError):
+    """The workers of a cluster did not do what they were given; `workers` are the addresses of those to look at."""
+
+    def __init__(self, message: str, *, workers: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.workers = workers
+
+
 UNFIT_EXIT_CODES = {
     "credentials": 5,
     "not_read_only": 6,

@@ -19,7 +19,8 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any
 
-from portfolio_lab.cluster.roll import Crew, checked, crew_of
+from portfolio_lab.cluster.loading import READING_PARTS, Loading
+from portfolio_lab.cluster.roll import Crew
 from portfolio_lab.cluster.shards import sharded
 from portfolio_lab.cluster.worker import Hours, Place, read_shard
 from portfolio_lab.errors import BadInputError
@@ -33,6 +34,9 @@ CONNECT_SECONDS = 10.0
 SHARE_FOR_THE_WAY = 0.1
 """Of the cycle's time: workers end so much earlier, so that what they have read is back in time."""
 
+SHARE_FOR_THE_FIRST = 0.5
+"""Of the cycle's time: how long it waits for a first worker that has loaded the lab."""
+
 CUT_SECONDS = 1.0
 """Seconds that each step of giving up a late shard may take: the commit waits for it."""
 
@@ -44,14 +48,18 @@ async def reading_workers(address: str, place: Place) -> AsyncIterator[ReadBook]
     Raises:
         BadInputError: dask is not installed, nothing answers at the address, or it has no workers
             that answer and run our version of the lab.
+        ClusterError: no worker has loaded the lab within a bounded time.
     """
+    parts = READING_PARTS[:1] if place.hubs else READING_PARTS
     async with connected(address) as client:
-        yield _Workers(client, place).read
+        loading = Loading(client, parts)
+        await loading.joined()
+        yield _Workers(client, place, loading).read
 
 
 @asynccontextmanager
 async def connected(address: str) -> AsyncIterator[Any]:
-    """Give a client of the scheduler at `address`; errors are those of `reading_workers`."""
+    """Give a client of the scheduler at `address`; BadInputError when dask is missing or nothing answers there."""
     distributed = _distributed()
     try:
         client = await distributed.Client(
@@ -65,7 +73,6 @@ async def connected(address: str) -> AsyncIterator[Any]:
         )
         raise BadInputError(msg) from None
     try:
-        checked(await crew_of(client))
         yield client
     finally:
         await client.close()
@@ -84,9 +91,10 @@ def _distributed() -> ModuleType:
 class _Workers:
     """Reads a book on the workers of one client."""
 
-    def __init__(self, client: Any, place: Place) -> None:  # noqa: ANN401  distributed has no types
+    def __init__(self, client: Any, place: Place, loading: Loading) -> None:  # noqa: ANN401  distributed has no types
         self._client = client
         self._place = place
+        self._loading = loading
 
     async def read(self, hub: Hub, asks: Sequence[Ask], *, until: datetime, deadline: float) -> BookReading:
         """Read quotes here, once, and all accounts there; the order of accounts is that of `asks`."""
@@ -101,9 +109,10 @@ class _Workers:
     async def _accounts(self, asks: Sequence[Ask], *, until: datetime, deadline: float) -> list[AccountReading]:
         # The roll call is paid out of the cycle's time, too.
         began, now = time.monotonic(), time.time()
-        crew = await crew_of(self._client)
+        crew = await self._loading.crew(soon=SHARE_FOR_THE_WAY * deadline, at_last=SHARE_FOR_THE_FIRST * deadline)
         if not crew.threads:
-            nobody = Failure("unreachable", "no worker of the cluster answered when the cycle began")
+            cold = f" ({len(crew.cold)} had not loaded the lab yet)" if crew.cold else ""
+            nobody = Failure("unreachable", f"no worker of the cluster answered when the cycle began{cold}")
             return [not_read(ask, ask.refused or nobody, until=until) for ask in asks]
         hours = Hours(now + (1.0 - SHARE_FOR_THE_WAY) * deadline, now + (1.0 - SHARE_FOR_THE_WAY / 2) * deadline)
         # The vault is opened where the account is read: no key is in a task, a graph or a worker's state.
@@ -139,19 +148,19 @@ class _Workers:
             return
         keys = {future.key for future in late}
         # A scheduler that does not answer either must not cost the cycle its commit.
-        held = await _within(self._client.processing()) or {}
-        await _within(self._client.cancel(list(late), force=True))
+        held = await answer_of(self._client.processing()) or {}
+        await answer_of(self._client.cancel(list(late), force=True))
         stuck = [address for address, tasks in held.items() if keys & set(tasks)]
         logger.warning("shards_late count=%d workers=%d", len(late), len(stuck))
         if stuck:
             # Else it would keep its place, and the next cycle's shards with it.
-            await _within(self._client.restart_workers(stuck, timeout=CUT_SECONDS, raise_for_error=False))
+            await answer_of(self._client.restart_workers(stuck, timeout=CUT_SECONDS, raise_for_error=False))
 
 
-async def _within(asked: Awaitable[Any]) -> Any:  # noqa: ANN401  distributed has no types
-    """Return what the scheduler answers within CUT_SECONDS; None when it does not or cannot."""
+async def answer_of(asked: Awaitable[Any], seconds: float = CUT_SECONDS) -> Any:  # noqa: ANN401
+    """Return what the scheduler answers within `seconds`; None when it does not or cannot."""
     task = asyncio.ensure_future(asked)
-    await asyncio.wait({task}, timeout=CUT_SECONDS)
+    await asyncio.wait({task}, timeout=seconds)
     if not task.done():
         task.cancel()
         return None

@@ -16,8 +16,10 @@ from pathlib import Path
 import pandas as pd
 
 from portfolio_lab.cluster.client import connected
-from portfolio_lab.cluster.roll import checked, crew_of
+from portfolio_lab.cluster.collecting import PATIENCE_SECONDS, Collecting, Progress
+from portfolio_lab.cluster.loading import FIGURE_PARTS, Loading
 from portfolio_lab.cluster.shards import sharded
+from portfolio_lab.errors import BadInputError
 from portfolio_lab.lab import Lab, open_lab
 
 Figure = Callable[[Lab, Sequence[str]], pd.DataFrame]
@@ -35,23 +37,35 @@ def days_of(lab: Lab, users: Sequence[str]) -> pd.DataFrame:
     return pd.concat(frames, names=["user"])
 
 
-def everybody_on_workers(address: str, lab: Path | str, figure: Figure) -> pd.DataFrame:
+def everybody_on_workers(
+    address: str,
+    lab: Path | str,
+    figure: Figure,
+    *,
+    patience: float = PATIENCE_SECONDS,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
     """Return a figure of all users of a lab, reckoned on the workers of the scheduler at `address`.
 
     Works inside a notebook too; where a loop is your own, await `everybody_reckoned` instead.
+    It is all users or an error: a frame without some of them would look like a whole one.
 
     Args:
         address: of the scheduler.
         lab: the lab's folder, for a worker whose PORTFOLIO_LAB_DIR names none; its store may be a bucket.
         figure: one of this module, or any other that the workers can import.
+        patience: seconds that may pass without any shard of users coming back; long work that goes on is not cut.
+        progress: told how many users are reckoned, and of how many, whenever a shard has come back.
 
     Raises:
-        BadInputError: dask is missing, nobody answers at the address, or there are no workers
-            that answer and run our version of the lab.
+        BadInputError: dask is missing, nobody answers at the address, there are no workers that answer
+            and run our version of the lab, `patience` is not above 0, or the lab has no users.
+        ClusterError: nothing came back for `patience` seconds, a shard's workers died again and again,
+            or no worker could load the lab; it names the workers to look at.
     """
 
     def reckoned() -> pd.DataFrame:
-        return asyncio.run(everybody_reckoned(address, lab, figure))
+        return asyncio.run(everybody_reckoned(address, lab, figure, patience=patience, progress=progress))
 
     try:
         asyncio.get_running_loop()
@@ -62,15 +76,25 @@ def everybody_on_workers(address: str, lab: Path | str, figure: Figure) -> pd.Da
         return pool.submit(reckoned).result()
 
 
-async def everybody_reckoned(address: str, lab: Path | str, figure: Figure) -> pd.DataFrame:
+async def everybody_reckoned(
+    address: str,
+    lab: Path | str,
+    figure: Figure,
+    *,
+    patience: float = PATIENCE_SECONDS,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
     """Return what `everybody_on_workers` returns, and leave the running loop free meanwhile; same errors."""
+    if not patience > 0:
+        raise BadInputError(f"patience is {patience} s: give more than 0")
     root, users = await asyncio.to_thread(_users_of, Path(lab))
+    if not users:
+        raise BadInputError(f"the lab in {root} has no users yet: add an account and sync first")
     async with connected(address) as client:
-        crew = checked(await crew_of(client))
+        crew = await Loading(client, FIGURE_PARTS).joined()
         shards = sharded(users, lambda user: user, crew.places)
-        frames: list[pd.DataFrame] = await client.gather(
-            [client.submit(_of_shard, root, figure, shard, pure=False, workers=crew.only) for shard in shards]
-        )
+        futures = [client.submit(_of_shard, root, figure, shard, pure=False, workers=crew.only) for shard in shards]
+        frames = await Collecting(client, futures, [len(shard) for shard in shards], patience, progress).frames()
         return pd.concat(frames)
 
 

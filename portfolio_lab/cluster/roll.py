@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from portfolio_lab.errors import BadInputError
@@ -22,11 +22,17 @@ ROLL_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """The workers that can be given work: the threads of each by address, and those left out by why."""
+    """The workers that can be given work: the threads of each by address, and those left out by why.
+
+    `strangers` run another version, `silent` do not answer, `cold` have not loaded the lab yet. `homes` is
+    where each worker lives: its nanny's address, which stays when the worker is born again.
+    """
 
     threads: dict[str, int] = field(default_factory=dict)
     strangers: dict[str, str] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
+    cold: tuple[str, ...] = ()
+    homes: dict[str, str] = field(default_factory=dict)
 
     @property
     def places(self) -> int:
@@ -36,7 +42,7 @@ class Crew:
     @property
     def only(self) -> list[str] | None:
         """The workers that tasks must stay on; None where every worker will do, a reborn one too."""
-        return list(self.threads) if self.strangers or self.silent else None
+        return list(self.threads) if self.strangers or self.silent or self.cold else None
 
 
 PACKAGE = "portfolio-lab"
@@ -56,7 +62,8 @@ async def crew_of(client: Any) -> Crew:  # noqa: ANN401  distributed has no type
         logger.warning("scheduler_silent kind=%s", type(error).__name__)
         return Crew()
     threads = {address: worker["nthreads"] for address, worker in told["workers"].items()}
-    return _sorted_out(threads, await _versions(client, list(threads)))
+    homes = {address: worker.get("nanny") or address for address, worker in told["workers"].items()}
+    return replace(_sorted_out(threads, await _versions(client, list(threads))), homes=homes)
 
 
 def checked(crew: Crew) -> Crew:

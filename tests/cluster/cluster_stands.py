@@ -6,12 +6,17 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pandas as pd
+
+from portfolio_lab.errors import ReturnsError
 from portfolio_lab.exchanges import Hub as VenueHub
+from portfolio_lab.lab import Lab
 from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
 from portfolio_lab.models.holdings import AnswerMark, Balance, OpenOrder, WalletReading
@@ -32,6 +37,9 @@ class PlainMarket:
     async def measure_clock(self) -> timedelta:
         return timedelta(0)
 
+    def expect(self, asked: Iterable[tuple[tuple[Wallet, ...], bool]]) -> None:
+        pass
+
     async def fetch_quotes(self) -> tuple[Quote, ...]:
         return (
             Quote("BTC", "USDT", Decimal(50_000), "spot BTCUSDT last", SLOT),
@@ -48,10 +56,10 @@ class PlainReader:
     def __init__(self, account: Account) -> None:
         self.account = account
 
-    async def fetch_identity(self) -> Identity:
+    async def fetch_identity(self, *, in_background: bool = False) -> Identity:
         return Identity(uid=self.account.user)
 
-    async def fetch_totals(self) -> VenueTotals:
+    async def fetch_totals(self, *, in_background: bool = False) -> VenueTotals:
         return VenueTotals(())
 
     def streams(self, wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
@@ -100,6 +108,34 @@ class HangingReader(PlainReader):
         if self.account.user == "user3":
             time.sleep(30)  # noqa: ASYNC251  a loop that is blocked is the fault
         return await super().fetch_wallet(wallet)
+
+
+def of_each(users: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame({"number": [float(user[4:]) for user in users]}, index=pd.Index(list(users), name="user"))
+
+
+def quick_figure(_: Lab, users: Sequence[str]) -> pd.DataFrame:
+    return of_each(users)
+
+
+def hanging_figure(_: Lab, users: Sequence[str]) -> pd.DataFrame:
+    """User 3's shard hangs until somebody lays the mark."""
+    while "user3" in users and not Path(os.environ[MARK]).exists():
+        time.sleep(0.05)
+    return of_each(users)
+
+
+def failing_figure(_: Lab, users: Sequence[str]) -> pd.DataFrame:
+    if "user3" in users:
+        raise ReturnsError("user3 has no returns")
+    return of_each(users)
+
+
+def killing_figure(_: Lab, users: Sequence[str]) -> pd.DataFrame:
+    """Every worker that reckons user 3 dies."""
+    if "user3" in users:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return of_each(users)
 
 
 class PlainHub:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import subprocess
 import sys
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import distributed
@@ -29,6 +31,7 @@ from distributed.protocol.pickle import dumps
 
 from portfolio_lab.cluster import Place, reading_workers
 from portfolio_lab.cluster.client import _Workers
+from portfolio_lab.cluster.loading import Loading
 from portfolio_lab.cluster.roll import Crew, checked, crew_of, version_here
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.store import Store
@@ -107,10 +110,13 @@ async def test_no_secret_is_in_what_is_sent(lab: Path) -> None:
             return {"one": version_here()}
 
         def submit(self, *task: object, **_: object) -> Any:
+            if task[0] is importlib.import_module:
+                return SimpleNamespace(status="finished")
             sent.append(dumps(task))
             raise asyncio.CancelledError
 
-    read = _Workers(Recorder(), Place(str(lab), PlainHub, keys)).read
+    client = Recorder()
+    read = _Workers(client, Place(str(lab), PlainHub, keys), Loading(client, ("any",))).read
     with contextlib.suppress(asyncio.CancelledError):
         async with Syncer(
             lab, clock=lambda: SLOT, hubs=PlainHub, credentials=keys(), books=lambda: contextlib.nullcontext(read)
@@ -235,7 +241,8 @@ def test_why_nobody_can_work_is_told(crew: Crew, told: str) -> None:
 
 
 async def test_a_cluster_that_is_gone_when_the_cycle_begins_is_a_failure_of_each_account(lab: Path) -> None:
-    read = _Workers(Roll({}), Place(str(lab), PlainHub, keys)).read
+    client = Roll({})
+    read = _Workers(client, Place(str(lab), PlainHub, keys), Loading(client, ("any",))).read
     async with Syncer(
         lab, clock=lambda: SLOT, hubs=PlainHub, credentials=keys(), books=lambda: contextlib.nullcontext(read)
     ) as syncer:

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import distributed
 import pandas as pd
 import pyarrow as pa
 import pytest
-from cluster_stands import USERS
+from cluster_stands import USERS, failing_figure, hanging_figure, killing_figure, of_each, quick_figure
 from conftest import lay
 
 from portfolio_lab.cluster.figures import Figure, days_of, everybody_on_workers, everybody_reckoned, performance_of
+from portfolio_lab.errors import BadInputError, ClusterError, ReturnsError
 from portfolio_lab.lab import open_lab
 from portfolio_lab.models.tables import TABLES
 from portfolio_lab.store import Store
@@ -109,3 +112,78 @@ async def test_a_notebook_with_a_loop_of_its_own_gets_the_same(cluster: Any, fil
     asked = everybody_on_workers(cluster.scheduler_address, filled, performance_of)
     awaited = await everybody_reckoned(cluster.scheduler_address, filled, performance_of)
     pd.testing.assert_frame_equal(asked, awaited, check_exact=True)
+
+
+def addresses_of(cluster: Any) -> set[str]:
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        return set(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def test_how_far_it_is_is_told_after_each_shard(cluster: Any, lab: Path) -> None:
+    told: list[tuple[int, int]] = []
+    found = everybody_on_workers(
+        cluster.scheduler_address, lab, quick_figure, progress=lambda done, of: told.append((done, of))
+    )
+    pd.testing.assert_frame_equal(found, of_each(USERS))
+    assert told == sorted(set(told))
+    assert told[-1] == (6, 6)
+    assert {of for _, of in told} == {6}
+
+
+def test_a_worker_that_hangs_is_named_and_no_partial_answer_is_given(cluster: Any, lab: Path, mark: Path) -> None:
+    mark.unlink(missing_ok=True)
+    everybody_on_workers(cluster.scheduler_address, lab, quick_figure)  # its workers have imported all they need
+    try:
+        with pytest.raises(ClusterError, match="4 of 6 users were reckoned, the rest is at tcp://") as told:
+            everybody_on_workers(cluster.scheduler_address, lab, hanging_figure, patience=4.0)
+    finally:
+        mark.touch()
+    (stuck,) = told.value.workers
+    assert stuck in addresses_of(cluster)
+    assert stuck in str(told.value)
+    # Its place is free again as soon as it goes on.
+    assert len(everybody_on_workers(cluster.scheduler_address, lab, hanging_figure)) == len(USERS)
+
+
+def test_work_that_goes_on_is_not_cut_however_long_it_is(cluster: Any, lab: Path, mark: Path) -> None:
+    mark.unlink(missing_ok=True)
+    shards: list[int] = []
+
+    def laid(done: int, _: int) -> None:
+        shards.append(done)
+        mark.touch()
+
+    # The last shard can only end when the others have been told.
+    found = everybody_on_workers(cluster.scheduler_address, lab, hanging_figure, progress=laid, patience=30.0)
+    pd.testing.assert_frame_equal(found, of_each(USERS))
+    assert len(shards) > 1
+
+
+def test_the_error_of_a_figure_is_raised_as_it_is(cluster: Any, lab: Path) -> None:
+    with pytest.raises(ReturnsError, match="user3 has no returns"):
+        everybody_on_workers(cluster.scheduler_address, lab, failing_figure)
+
+
+@pytest.mark.long
+def test_a_shard_that_kills_each_of_its_workers_is_told(cluster: Any, lab: Path) -> None:
+    with pytest.raises(ClusterError, match=r"died one after another, the last at tcp://.*--memory-limit") as told:
+        everybody_on_workers(cluster.scheduler_address, lab, killing_figure)
+    assert told.value.workers[0].startswith("tcp://")
+    for _ in range(300):
+        if len(addresses_of(cluster)) == 2:
+            break
+        time.sleep(0.1)
+    assert len(everybody_on_workers(cluster.scheduler_address, lab, quick_figure)) == len(USERS)
+
+
+@pytest.mark.parametrize("patience", [0.0, -1.0, float("nan")])
+def test_patience_must_be_above_zero(lab: Path, patience: float) -> None:
+    with pytest.raises(BadInputError, match="give more than 0"):
+        everybody_on_workers("tcp://127.0.0.1:9", lab, quick_figure, patience=patience)
+
+
+def test_a_lab_without_users_is_told(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text("")
+    Store.create(tmp_path / "store")
+    with pytest.raises(BadInputError, match="has no users yet"):
+        everybody_on_workers("tcp://127.0.0.1:9", tmp_path, quick_figure)

@@ -40,6 +40,15 @@ told.version = older
 """
 """What a worker loads first, so that it takes itself for one of an older lab."""
 
+SLOW = """import sys, time
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "portfolio_lab.cluster":
+            time.sleep(300)
+sys.meta_path.insert(0, Slow())
+"""
+"""What a worker loads first, so that it needs minutes to load the lab, as on an overloaded machine."""
+
 COMMAND = [sys.executable, "-c", "from portfolio_lab.cli import main; main()"]
 DASK = [sys.executable, "-m", "dask"]
 SENTENCE = "a long sentence that opens the vault"
@@ -224,3 +233,16 @@ def test_nobody_no_worker_and_another_version_are_told_and_nothing_is_stored(des
     assert "Traceback" not in nobody.stderr + empty.stderr + older.stderr
     nothing_told(nobody.stderr, empty.stderr, older.stderr, desk.logged())
     assert Store.open(lab / "store").commits() == []
+
+
+def test_a_cold_worker_is_left_to_load_the_lab_and_costs_nobody_a_shard(desk: Desk) -> None:
+    lab, preload = desk.lab("warm"), desk.root / "slow.py"
+    preload.write_text(SLOW)
+    with desk.scheduler() as address, desk.worker("quick", address):
+        with desk.worker("slow", address, "--preload", str(preload)):
+            report = told(desk.run(lab, "sync", "--dask", address, "--json"))
+        log = (desk.root / "slow.log").read_text()
+    assert set(grades(report).values()) == {"complete"}
+    assert "timeout" not in {line["code"] for line in report["wallets"]}
+    # Born once: nobody restarted it while it was loading.
+    assert log.count("Start worker at") == 1
