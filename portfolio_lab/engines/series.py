@@ -72,7 +72,7 @@ def day_rate(annual: float, periods_per_year: float) -> float:
 
 def _is_finite(given: object) -> bool:
     """Tell a finite number from everything else: text, nothing, and true or false, which Python counts as 1 and 0."""
-    return isinstance(given, Real) and not isinstance(given, bool) and math.isfinite(given)
+    return not isinstance(given, bool) and isinstance(given, Real) and math.isfinite(given)
 
 
 def check_minimum(**days: float) -> None:
