@@ -7,12 +7,16 @@ around a flow, and in an hour that sets a new peak, is every snapshot needed.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
 from portfolio_lab.archive import Archive, frame_from
 from portfolio_lab.engines import drawdown as drawdowns
+from portfolio_lab.engines.constitution import NO_INDEX
 from portfolio_lab.engines.returns import snapshot_returns
+from portfolio_lab.engines.series import without_index
 
 LONG_SPAN = pd.Timedelta(days=60)
 """Longer curves are drawn from hours: at most four points an hour still are many more than a chart has."""
@@ -30,6 +34,23 @@ def curve_of(complete: pd.DataFrame, gap_returns: pd.Series) -> pd.DataFrame:
     if len(curve):
         curve.iloc[0, 1] = 0.0
     return curve
+
+
+def last_drawdowns(curve: pd.DataFrame, gap_returns: pd.Series) -> dict[str, object]:
+    """Return the last and the deepest drawdown of a curve of every snapshot, and why they are unknown.
+
+    Fractions <= 0. Both are NaN once a return was below -100 %, as in the table of figures: what stood before
+    says nothing of today. `drawdown_reason` is "" where they are known.
+    """
+    unknown = {"drawdown": math.nan, "max_drawdown": math.nan}
+    lost = without_index(gap_returns)
+    if lost.any():
+        when = gap_returns.index[int(lost.argmax())]
+        return {**unknown, "drawdown_reason": f"a return below -100 % at {when:%Y-%m-%d %H:%M} UTC: {NO_INDEX}"}
+    known = curve["drawdown"].dropna()
+    if not len(known):
+        return {**unknown, "drawdown_reason": "no complete snapshot"}
+    return {"drawdown": float(known.iloc[-1]), "max_drawdown": float(known.min()), "drawdown_reason": ""}
 
 
 def long_curve(archive: Archive, user: str, flows: pd.DataFrame) -> pd.DataFrame | None:

@@ -246,8 +246,9 @@ class Lab(StoredBooks, Hindsight, StoredTables):
 
         `equity`, `at` (slot of the last complete snapshot), `grade` (of the newest), `pnl_24h`, `pnl_30d`,
         `return_24h`, `return_30d` (up to `at`; NaN while the history is shorter), `unrealised_pnl`,
-        `drawdown` and `max_drawdown` (at snapshots, not only at days' ends), `gross_exposure`,
-        `net_exposure`, `gross_share`, `net_share` (of equity), `sharpe` and `days` (closed days).
+        `drawdown` and `max_drawdown` (at snapshots, not only at days' ends; both NaN once a return was below
+        -100 %, and `drawdown_reason` says so), `gross_exposure`, `net_exposure`, `gross_share`, `net_share`
+        (of equity), `sharpe` and `days` (closed days).
         """
         self._check(user)
         return self._archive.once(("headline", user), lambda: self._headline(user)).copy()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from portfolio_lab.archive import Archive, Facts
 from portfolio_lab.books import exposure_figures, exposure_from, share_or_nan
-from portfolio_lab.curves import curve_of, long_curve
+from portfolio_lab.curves import curve_of, last_drawdowns, long_curve
 from portfolio_lab.engines import returns as engine
 from portfolio_lab.engines.performance import metrics
 from portfolio_lab.errors import BadInputError
@@ -179,9 +179,7 @@ class StoredBooks:
             figures |= {"equity": float(complete["equity"].iloc[-1]), "at": complete["slot"].iloc[-1]}
         figures |= self._last_exposure(user)
         curve = self._archive.once(("curve", user), lambda: self._curve(user))
-        known = curve["drawdown"].dropna()
-        figures["drawdown"] = float(known.iloc[-1]) if len(known) else math.nan
-        figures["max_drawdown"] = float(known.min()) if len(known) else math.nan
+        figures |= last_drawdowns(curve, self._gaps(user)["gap_return"])
         figures |= {str(name): value for name, value in metrics(self._returns(user))[["sharpe", "days"]].items()}
         return pd.Series(figures, dtype="object", name=user)
 

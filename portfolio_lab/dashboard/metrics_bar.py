@@ -50,7 +50,7 @@ def headline_tiles(headline: pd.Series, currency: str) -> list[Tile]:
             "open positions",
             tone(headline.get("unrealised_pnl")),
         ),
-        Tile("Drawdown", percent(headline.get("drawdown")), f"max {percent(headline.get('max_drawdown'))}"),
+        Tile("Drawdown", percent(headline.get("drawdown")), _below_drawdown(headline)),
         _exposure_tile(headline, currency),
         Tile("Sharpe 365d", ratio(headline.get("sharpe")), _days(headline.get("days"))),
     ]
@@ -78,6 +78,12 @@ def _pnl_tile(label: str, pnl: object, fraction: object, currency: str) -> Tile:
 def _exposure_tile(headline: pd.Series, currency: str) -> Tile:
     gross, net = (ratio(headline.get(name), suffix="×") for name in ("gross_share", "net_share"))
     return Tile("Gross / net", f"{gross} / {net}", f"{money(headline.get('gross_exposure'), currency)} gross")
+
+
+def _below_drawdown(headline: pd.Series) -> str:
+    if isinstance(reason := headline.get("drawdown_reason"), str) and reason:
+        return reason
+    return f"max {percent(headline.get('max_drawdown'))}"
 
 
 def _days(days: object) -> str:

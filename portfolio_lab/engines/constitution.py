@@ -21,6 +21,9 @@ TAIL = 0.05
 CONFIDENCE = 0.95
 """Of the interval around the Sharpe ratio."""
 
+NO_INDEX = "the index has no meaning"
+"""What a return below -100 % leaves behind: equity went through zero."""
+
 _FLOWS = "net of cash flows (TWR): a deposit or a withdrawal moves nothing"
 _ONE = "1 known day"
 _MANY = f"{MINIMUM_DAYS} known days"
@@ -84,7 +87,7 @@ def _seen(name: str, title: str, unit: str, formula: str, source: str) -> Consti
 
 
 def _through_zero(unknown_when: str) -> str:
-    return "; ".join(part for part in (unknown_when, "a return below -100 %: the index has no meaning") if part)
+    return "; ".join(part for part in (unknown_when, f"a return below -100 %: {NO_INDEX}") if part)
 
 
 def _yearly(name: str, title: str, symbol: str, formula: str, unknown_when: str, source: str) -> Constitution:

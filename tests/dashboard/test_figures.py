@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from portfolio_lab.dashboard import figures
+from portfolio_lab.dashboard.metrics_bar import headline_tiles
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,11 @@ def test_age_carries_its_seconds_for_the_page() -> None:
     now = datetime(2026, 11, 22, 14, 1, tzinfo=UTC)
     assert figures.age(now - timedelta(seconds=40), now) == '<span class="pl-age" data-seconds="40">40 s ago</span>'
     assert "—" in figures.age(pd.NaT, now)
+
+
+def test_the_tile_of_a_drawdown_that_has_no_meaning_says_why() -> None:
+    reason = "a return below -100 % at 2026-02-10 12:00 UTC: the index has no meaning"
+    lost = pd.Series({"drawdown": math.nan, "max_drawdown": math.nan, "drawdown_reason": reason}, dtype=object)
+    known = pd.Series({"drawdown": -0.1, "max_drawdown": -0.2, "drawdown_reason": ""}, dtype=object)
+    shown = [next(tile for tile in headline_tiles(one, "USD") if tile.label == "Drawdown") for one in (lost, known)]
+    assert [(tile.value, tile.below) for tile in shown] == [(figures.UNKNOWN, reason), ("−10.00%", "max −20.00%")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -76,3 +77,25 @@ def test_the_long_curve_lies_on_the_whole_one_and_has_its_extremes(
 
 def test_a_short_history_is_drawn_from_every_snapshot(lab: Lab) -> None:
     assert len(lab.equity_curve("alice", points=10_000)) == len(lab.equity("alice"))
+
+
+def test_drawdown_is_unknown_after_equity_went_through_zero(lab: Lab, store: Store, settings: Settings) -> None:
+    known = lab.headline("alice")
+    assert known["drawdown_reason"] == ""
+    # Owing 50 after all was lost, then in credit again: between the two the index has no meaning, and after it neither.
+    for place, equity in ((162, -50.0), (163, 300.0)):
+        rows = book(place)
+        rows["portfolio_snapshots"][0]["equity"] = rows["users_portfolio_state"][0]["equity"] = equity
+        commit(store, rows, rows["portfolio_snapshots"][0]["slot"])
+        found = Lab(store, settings).headline("alice")
+        assert math.isnan(found["drawdown"])
+        assert math.isnan(found["max_drawdown"])
+        assert found["drawdown_reason"] == "a return below -100 % at 2026-02-10 12:00 UTC: the index has no meaning"
+        assert found["equity"] == equity
+        drop = Lab(store, settings).equity_curve("alice")["drawdown"]
+        assert drop.iloc[:162].notna().all()
+        assert drop.iloc[162:].isna().all()
+
+
+def test_a_book_that_was_never_read_has_no_drawdown_and_says_so(lab: Lab) -> None:
+    assert lab.headline("bob")["drawdown_reason"] == "no complete snapshot"

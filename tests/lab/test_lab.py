@@ -59,7 +59,7 @@ def test_every_method_has_an_answer_for_a_user_who_was_never_synced(lab: Lab, me
     answer, full = getattr(lab, method)("bob"), getattr(lab, method)("alice")
     if method in {"performance", "headline"}:
         assert list(answer.index) == list(full.index)
-        assert answer.drop(["days", "grade"], errors="ignore").isna().all()
+        assert answer.drop(["days", "grade", "drawdown_reason"], errors="ignore").isna().all()
     else:
         assert len(answer) == 0
     if isinstance(answer, pd.DataFrame):
