@@ -7,6 +7,7 @@ The quantity that counts is the one whose price moves the book:
     inverse contract     signed contracts x contract size / mark, in base units
     COIN-M coin          margin balance + sum of the inverse contracts (not the wallet balance)
     option               signed base units x the venue's delta
+    option paid in coin  signed base units x (the venue's delta - its premium in the coin)
     bot, copy trading    unknown: its value is told apart (`opaque`) and is in no other figure
 
 Stablecoins and fiat count as 0 here; they are part of the allocation instead. Which price:
@@ -172,7 +173,8 @@ def position_exposure(position: Position, prices: Prices, *, currency: str) -> f
     """Signed exposure of one position at its own mark: + long, - short; None when unpriced.
 
     Linear: quantity x mark x price of the settlement asset. Inverse: quantity x mark x price
-    of USD. Option: quantity x delta x price of the underlying; None where the venue states no delta.
+    of USD. Option: quantity x delta (less its premium, where that is paid in the coin) x price of the underlying;
+    None where the venue states no delta.
     """
     price = mark_price(position, prices, currency=currency)
     quantity = exposed_quantity(position)
@@ -180,10 +182,21 @@ def position_exposure(position: Position, prices: Prices, *, currency: str) -> f
 
 
 def exposed_quantity(position: Position) -> Decimal | None:
-    """Signed base units whose price moves the book: an option's are weighted by its delta; None without one."""
+    """Signed base units whose price moves the book: an option's are weighted by its delta; None without one.
+
+    The worth of an option that is paid in its own coin is among that coin's balance, which is exposed already: only
+    the delta beyond its premium adds to it.
+    """
     if position.kind is not ContractKind.OPTION:
         return position.quantity
-    return None if position.delta is None else position.quantity * position.delta
+    if position.delta is None:
+        return None
+    return position.quantity * (position.delta - (position.mark_price if is_paid_in_coin(position) else 0))
+
+
+def is_paid_in_coin(option: Position) -> bool:
+    """Whether an option is quoted and settled in what it is an option on."""
+    return underlying_of(option.settle_asset) == option.underlying
 
 
 def position_pnl(position: Position, prices: Prices) -> float | None:

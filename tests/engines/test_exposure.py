@@ -187,6 +187,15 @@ def test_a_written_call_is_short_by_its_delta() -> None:
     assert position_exposure(replace(call, delta=None), PRICES["binance"], currency="USD") is None
 
 
+def test_an_option_paid_in_its_coin_is_exposed_by_what_its_balance_leaves_out() -> None:
+    """Revalued by hand: 1 BTC of cash and a bought call, worth 0.06 BTC at 50,100 and 10 USD more at 50,120."""
+    call = replace(position("1", kind=ContractKind.OPTION, mark="0.06", settle="BTC"), delta=Decimal("0.5"))
+    held = WalletReading(Wallet.TRADING, (Balance("BTC", Decimal("1.06")),), (call,))
+    exact = (1.0 * 50_120 + 3_016.0) - (1.0 * 50_100 + 3_006.0)
+    assert exposed((OKX, held)).net * (20 / 50_100) == pytest.approx(exact, rel=1e-12)
+    assert position_exposure(call, PRICES["okx"], currency="USD") == pytest.approx((0.5 - 0.06) * 50_100)
+
+
 def test_a_bot_is_told_apart_and_in_no_other_figure() -> None:
     bot = WalletReading(Wallet.BOTS, (Balance("BTC", Decimal(1), holding=Holding.OPAQUE),))
     book = exposed((BINANCE, bot))
