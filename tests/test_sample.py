@@ -20,6 +20,22 @@ def test_the_sample_holds_three_users_and_their_history() -> None:
         assert (equity > 0).all()
 
 
+def test_its_users_have_won_and_lost_trades_on_both_venues() -> None:
+    lab = demo_lab()
+    closed = {user: lab.trades(user).closed for user in ("alice", "desk", "carol")}
+    for trips in closed.values():
+        assert len(trips) >= 30
+        assert trips["pnl"].notna().all()
+        assert (trips["pnl"] > 0).sum() >= 10
+        assert (trips["pnl"] < 0).sum() >= 10
+        assert set(trips["side"]) == {"long", "short"}
+        assert set(trips["kind"]) == {"spot", "linear"}
+    assert {venue for trips in closed.values() for venue in trips["venue"]} == {"binance", "okx"}
+    told = lab.trade_statistics("desk").loc["trips"]
+    assert 0.2 < told["win_rate"] < 0.8
+    assert 0.3 < told["profit_factor"] < 3.0
+
+
 def test_the_sample_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     demo_lab()
     monkeypatch.setattr(sample, "_make", lambda root: pytest.fail(f"made {root} again"))

@@ -14,6 +14,7 @@ from portfolio_lab.demo.instruments import INVERSE, LINEAR
 from portfolio_lab.demo.market import DAY_MS, Market, name_seed
 from portfolio_lab.demo.profiles import Leaning, Profile
 from portfolio_lab.demo.story import Story
+from portfolio_lab.demo.trips import Swing, swinging
 from portfolio_lab.models.accounts import Account, Credentials, Wallet
 
 HISTORY_DAYS = 90
@@ -125,6 +126,18 @@ _ACCOUNTS: tuple[tuple[str, str, str, Profile, tuple[Wallet, ...]], ...] = (
 )
 
 
+_SWINGS: dict[tuple[str, str, str], Swing] = {
+    ("alice", "binance", "main"): Swing(("LINK", "XRP"), ("ETHUSDT", "SOLUSDT"), 1_000),
+    ("desk", "binance", "main"): Swing(("DOGE",), ("ETHUSDT", "LINKUSDT"), 15_000),
+    ("desk", "binance", "hedge"): Swing(("SOL",), ("SOLUSDT",), 10_000),
+    ("desk", "okx", "main"): Swing(("XRP",), ("LINK-USDT-SWAP", "XRP-USDT-SWAP"), 12_000),
+    ("desk", "okx", "carry"): Swing((), ("ETH-USDT-SWAP",), 8_000),
+    ("carol", "okx", "main"): Swing(("SOL",), ("BTC-USDT-SWAP",), 1_500),
+    ("carol", "binance", "main"): Swing(("SOL", "XRP"), (), 1_200),
+}
+"""What the demo lab's accounts trade for hours or days, beside what they hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class Special:
     """One special book: its wallets, how it opens, and the traits of its account."""
@@ -207,9 +220,11 @@ def open_accounts(market: Market, since: int, history_days: int = HISTORY_DAYS) 
 
 
 def _connect(known: dict[tuple[str, str, str], DemoAccount]) -> None:
-    """Let desk send coins to its other venue, feed its sub-account, and save."""
+    """Let the demo lab's accounts trade for days; desk sends coins to its other venue, feeds its sub-account, saves."""
     main, okx, sub = (known["desk", *rest] for rest in (("binance", "main"), ("okx", "main"), ("binance", "sub")))
     sub.master_uid, main.sub_uids = main.uid, (sub.uid,)
+    for key, swing in _SWINGS.items():
+        _extras(known[key]).append(swinging(known[key].book, key[1], known[key].opened, swing))
     _extras(main).append(moves.sending(main.book, Wallet.SPOT, okx.uid))
     _extras(main).append(moves.saving(main.book, Wallet.SPOT))
     _extras(main).append(moves.feeding(main.book, (sub.book, sub.story, sub.uid)))

@@ -198,7 +198,7 @@ def test_a_wild_day_is_the_same_for_the_same_seed(seed: int) -> None:
             wild_day(book, "binance", KNOWN_WALLETS["binance"], PIN + day * DAY_MS, seed)
     first, second = (book.entries(until=PIN + 3 * DAY_MS) for book in books)
     assert first == second
-    assert len(first) > 10
+    assert len(first) > 1  # more than the deposit: how much more is a matter of the seed
 
 
 def test_wild_days_reach_every_wallet() -> None:
