@@ -14,7 +14,7 @@ from typing import Any
 
 from portfolio_lab.errors import AnswerShapeError, WalletRefusedError
 from portfolio_lab.exchanges import generic_history
-from portfolio_lab.exchanges.client import VenueClient
+from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.exchanges.generic_client import UnifiedClient
 from portfolio_lab.exchanges.generic_values import contract_size, number, number_or_none, text
 from portfolio_lab.exchanges.generic_venues import MANNERS, Manner
@@ -84,6 +84,10 @@ class GenericReads:
         if wallet is Wallet.SWAP and self._manner.positions:
             return await self._swap(asked)
         raise WalletRefusedError(f"{client.venue.name} has no wallet {wallet.value}.")
+
+    def core(self, wallets: tuple[Wallet, ...], *, with_identity: bool) -> tuple[Endpoint, ...]:  # noqa: ARG002
+        """Return nothing: what a unified call costs is ccxt's to know."""
+        return ()
 
     async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
         """Return the resting orders of the wallets."""

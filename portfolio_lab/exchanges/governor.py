@@ -132,6 +132,16 @@ class Governor:
         finally:
             self._land(budget, turn)
 
+    def expect(self, budget: Budget, weight: int) -> None:
+        """Say how much of the core is about to be asked, before others take the room of those who come last.
+
+        Only a budget that is counted by address in fixed windows keeps room.
+        """
+        if budget.is_sliding or budget.is_personal:
+            return
+        with self._ledger.opened(self._now()) as state:
+            state.tally(budget, self._venue_now()).expect(budget, weight, self._venue_now())
+
     def close(self, seconds: float, *, is_ban: bool) -> None:
         """Close the venue to everybody for so many seconds; a longer closure is never shortened."""
         now = self._now()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from portfolio_lab.exchanges.client import ClockOffset, Venue, VenueClient, name
 from portfolio_lab.exchanges.generic import GenericReads
 from portfolio_lab.exchanges.generic_client import GenericVenue, JudgingSession, UnifiedClient
 from portfolio_lab.exchanges.generic_venues import BYBIT, KRAKEN
-from portfolio_lab.exchanges.governor import Governor, Sleep, hurried
+from portfolio_lab.exchanges.governor import Budget, Governor, Sleep, hurried
 from portfolio_lab.exchanges.ledger import Ledger, file_name, state_folder
 from portfolio_lab.exchanges.okx.reads import OkxReads
 from portfolio_lab.exchanges.reads import Reads
@@ -34,7 +35,7 @@ from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueT
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
 from portfolio_lab.models.prices import Quote
 
-STEP_PATIENCE, STEP_TIME = 2.0, 20.0
+STEP_PATIENCE, STEP_TIME = 2.0, 8.0
 """Seconds that a step along a stream may stand in line before it begins, and before each further question."""
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -77,6 +78,18 @@ class Market:
         flight = (time.time() - machine) / 2
         self._offset.milliseconds = round((machine + flight - theirs.timestamp()) * 1000)
         return theirs - ours - timedelta(seconds=flight)
+
+    def expect(self, asked: Iterable[tuple[tuple[Wallet, ...], bool]]) -> None:
+        """Keep room for accounts that are about to be asked: for their wallets, and who they are where that is asked.
+
+        Without it those that are read first would spend on their orders what the others' wallets need.
+        """
+        weights = Counter[Budget]()
+        for wallets, with_identity in asked:
+            for endpoint in self.reads.core(wallets, with_identity=with_identity):
+                weights[endpoint.budget] += endpoint.weight
+        for budget, weight in weights.items():
+            self._governor.expect(budget, weight)
 
     async def fetch_quotes(self) -> tuple[Quote, ...]:
         """Return everything that is needed to price coins; raises the VenueError family."""
@@ -127,14 +140,20 @@ class AccountReader:
         """True while neither the account's configuration nor its key has changed."""
         return self.account == account and self._credentials == credentials
 
-    async def fetch_identity(self) -> Identity:
-        """Return who the account is at the venue, and what its key may do."""
-        with named(self.account.venue, "identity"):
+    async def fetch_identity(self, *, in_background: bool = False) -> Identity:
+        """Return who the account is at the venue, and what its key may do.
+
+        In the background of the budget it is a PostponedError where there is no room now.
+        """
+        with named(self.account.venue, "identity"), _patience(in_background):
             return await self.market.reads.identity(self._client)
 
-    async def fetch_totals(self) -> VenueTotals:
-        """Return the venue's own totals, and which wallets the account does not have."""
-        with named(self.account.venue, "totals"):
+    async def fetch_totals(self, *, in_background: bool = False) -> VenueTotals:
+        """Return the venue's own totals, and which wallets the account does not have.
+
+        In the background of the budget it is a PostponedError where there is no room now.
+        """
+        with named(self.account.venue, "totals"), _patience(in_background):
             return await self.market.reads.totals(self._client)
 
     def streams(self, wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
@@ -149,8 +168,7 @@ class AccountReader:
         In the background of the budget a step that has no room now is a PostponedError, instead
         of standing in line.
         """
-        patience = hurried(first=STEP_PATIENCE, rest=STEP_TIME) if in_background else nullcontext()
-        with named(self.account.venue, f"{stream} stream"), patience:
+        with named(self.account.venue, f"{stream} stream"), _patience(in_background):
             return await self.market.reads.step(self._client, stream, cursor, now=now, assets=assets)
 
     async def fetch_wallet(self, wallet: Wallet) -> WalletReading:
@@ -169,8 +187,7 @@ class AccountReader:
         In the background of the budget it is a PostponedError where there is no room now.
         """
         wallets = wallets or self.account.wallets or VENUE_WALLETS[self.account.venue]
-        patience = hurried(first=STEP_PATIENCE, rest=STEP_TIME) if in_background else nullcontext()
-        with named(self.account.venue, "open orders"), patience:
+        with named(self.account.venue, "open orders"), _patience(in_background):
             return await self.market.reads.open_orders(self._client, wallets)
 
     async def fetch_cash_flows(self, *, since: datetime, until: datetime) -> tuple[CashFlow, ...]:
@@ -263,6 +280,10 @@ class Hub:
             market = await self.market(*account.origin)
             reader = self._readers[account.key] = AccountReader(account, credentials, market)
         return reader
+
+
+def _patience(in_background: bool) -> AbstractContextManager[None]:  # noqa: FBT001 - says itself what it means
+    return hurried(first=STEP_PATIENCE, rest=STEP_TIME) if in_background else nullcontext()
 
 
 def _in_region(venue: Venue, address: str | None) -> tuple[Venue, str | None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Protocol
 
-from portfolio_lab.exchanges.client import VenueClient
+from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.models.accounts import Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
@@ -37,6 +37,9 @@ class Reads(Protocol):
 
     async def wallet(self, client: VenueClient, wallet: Wallet) -> WalletReading:
         """Return one wallet."""
+
+    def core(self, wallets: tuple[Wallet, ...], *, with_identity: bool) -> tuple[Endpoint, ...]:
+        """Return what is asked of one account before anything else: its wallets, and who it is."""
 
     async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
         """Return the resting orders of the wallets."""

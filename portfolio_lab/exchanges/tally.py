@@ -131,6 +131,11 @@ class Tally(msgspec.Struct):
         ceiling = CEILINGS[priority] * budget.usable
         return is_contested and sum(self.by_class[: priority + 1]) + weight > ceiling
 
+    def expect(self, budget: Budget, weight: int, now: float) -> None:
+        """Keep room for so much more of the core in this window, of which the windows before may tell nothing."""
+        self._roll(budget, now)
+        self.expected = max(self.expected, self.by_class[Priority.CORE] + weight)
+
     def forget(self) -> None:
         """Count from nothing: the clock stands still."""
         self.window = -1

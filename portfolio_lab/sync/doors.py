@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
@@ -18,6 +19,10 @@ class Market(Protocol):
         """Return the venue's time minus ours."""
         ...
 
+    def expect(self, asked: Iterable[tuple[tuple[Wallet, ...], bool]]) -> None:
+        """Say of each account that is about to be asked which wallets will be, and whether its identity will."""
+        ...
+
     async def fetch_quotes(self) -> tuple[Quote, ...]:
         """Return everything that is needed to price coins."""
         ...
@@ -30,11 +35,11 @@ class Market(Protocol):
 class AccountReader(Protocol):
     """One account's private side. Every call raises only the VenueError family."""
 
-    async def fetch_identity(self) -> Identity:
+    async def fetch_identity(self, *, in_background: bool = False) -> Identity:
         """Return who the account is at the venue, and what its key may do."""
         ...
 
-    async def fetch_totals(self) -> VenueTotals:
+    async def fetch_totals(self, *, in_background: bool = False) -> VenueTotals:
         """Return the venue's own totals, and which wallets the account does not have."""
         ...
 

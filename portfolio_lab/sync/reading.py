@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from portfolio_lab.errors import PostponedError, VenueError
+from portfolio_lab.errors import VenueError
 from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, VenueTotals
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 ACCOUNTS_AT_ONCE = 64
 HISTORIES_AT_ONCE = 16
 LARGEST_OFFSET = timedelta(seconds=1)
-TIME_LEFT_FOR_THE_REST = 15.0
-"""Seconds before the cycle's end at which no further step along a stream is begun: what was read should be stored."""
+LEFT_TO_STORE = 0.45
+"""Share of a cycle's time at whose beginning nothing but wallets is asked any more: what was read should be stored."""
 
 FLOW_STREAMS = frozenset({"deposits", "withdrawals"})
 _HOPELESS = frozenset({"credentials", "banned", "rate_limited", "maintenance", "unreachable", "timeout"})
@@ -121,7 +121,7 @@ async def read_quotes(
     hub: Hub, origins: Iterable[Origin], *, until: datetime, deadline: float
 ) -> dict[Origin, tuple[Quote, ...] | Failure]:
     """Return the quotes of each origin, or why there are none, and ask no account anything."""
-    round_ = _Round(hub, until=until, ends=asyncio.get_running_loop().time() + deadline)
+    round_ = _Round(hub, until=until, deadline=deadline)
     distinct = tuple(dict.fromkeys(origins))
     answers = await asyncio.gather(*(round_.read_origin(origin, ()) for origin in distinct))
     return {origin: found for origin, (found, _) in zip(distinct, answers, strict=True)}
@@ -150,7 +150,7 @@ def not_read(ask: Ask, failure: Failure, *, until: datetime) -> AccountReading:
 
 
 async def _book(hub: Hub, asks: Sequence[Ask], *, until: datetime, deadline: float, with_quotes: bool) -> BookReading:
-    round_ = _Round(hub, until=until, ends=asyncio.get_running_loop().time() + deadline)
+    round_ = _Round(hub, until=until, deadline=deadline)
     by_origin: dict[Origin, list[Ask]] = {}
     for ask in asks:
         by_origin.setdefault(ask.account.origin, []).append(ask)
@@ -165,10 +165,11 @@ async def _book(hub: Hub, asks: Sequence[Ask], *, until: datetime, deadline: flo
 class _Round:
     """One cycle's asking: the shared deadline, and the bound on how many accounts are asked at once."""
 
-    def __init__(self, hub: Hub, *, until: datetime, ends: float) -> None:
+    def __init__(self, hub: Hub, *, until: datetime, deadline: float) -> None:
         self._hub = hub
         self._until = until
-        self._ends = ends
+        self._ends = asyncio.get_running_loop().time() + deadline
+        self._asks_until = self._ends - LEFT_TO_STORE * deadline
         self._core = _places(ACCOUNTS_AT_ONCE)
         self._rest = _places(ACCOUNTS_AT_ONCE)
         self._past = _places(HISTORIES_AT_ONCE)
@@ -180,6 +181,7 @@ class _Round:
         market = await self._guarded(self._hub.market(*origin), f"{origin[0]} market")
         if not isinstance(market, Failure):
             await self._measure_clock(origin[0], market)
+            market.expect((ask.wallets, ask.wants_identity) for ask in asks if ask.refused is None and ask.credentials)
         quotes = self._quotes(origin[0], market) if with_quotes else asyncio.sleep(0, ())
         # What is not served before the time is up is served first in the next cycle.
         accounts = asyncio.gather(*(self._account(ask) for ask in sorted(asks, key=lambda ask: ask.turn)))
@@ -216,12 +218,12 @@ class _Round:
         self, ask: Ask, reader: AccountReader, wallets: dict[Wallet, WalletReading | Failure]
     ) -> AccountReading:
         name = _name(ask.account)
-        by_stream = _tells_flows_by_stream(reader, ask.account.wallets)
+        by_stream, has_time = _tells_flows_by_stream(reader, ask.account.wallets), self.has_time()
         orders, flows, totals, identity = await asyncio.gather(
             self._orders(ask, reader, wallets),
             self._if(not by_stream, _flows(reader, ask.flows_since, self._until), f"{name} cash flows"),
-            self._if(ask.wants_totals, reader.fetch_totals(), f"{name} totals"),
-            self._if(ask.wants_identity, reader.fetch_identity(), f"{name} identity"),
+            self._if(ask.wants_totals and has_time, reader.fetch_totals(in_background=True), f"{name} totals"),
+            self._if(ask.wants_identity and has_time, reader.fetch_identity(in_background=True), f"{name} identity"),
         )
         return AccountReading(
             ask.account,
@@ -238,6 +240,8 @@ class _Round:
         self, ask: Ask, reader: AccountReader, wallets: Mapping[Wallet, WalletReading | Failure]
     ) -> OrdersByGroup:
         """What the wallets hold back for orders tells whose orders to ask for."""
+        if not self.has_time():
+            return {}
         wanted, what = groups(ask.resting(wallets), wallets), f"{_name(ask.account)} open orders"
         asked = (self._guarded(_orders(reader, group), what) for group in wanted)
         return dict(zip(wanted, await asyncio.gather(*asked), strict=True))
@@ -256,8 +260,10 @@ class _Round:
         return dict(zip(wallets, read, strict=True))
 
     async def _if(self, wanted: bool, asked: Coroutine[object, object, Answer], what: str) -> Answer | Failure | None:  # noqa: FBT001
+        """Ask where it is wanted; None where it is not, or where there is no room for it in the budget now."""
         if wanted:
-            return await self._guarded(asked, what)
+            found = await self._guarded(asked, what)
+            return None if isinstance(found, Failure) and found.is_postponed else found
         asked.close()
         return None
 
@@ -278,8 +284,8 @@ class _Round:
         return Steps(tuple(walk.steps), walk.failures)
 
     def has_time(self) -> bool:
-        """True while there is time to begin another step."""
-        return self._ends - asyncio.get_running_loop().time() > TIME_LEFT_FOR_THE_REST
+        """True while there is time to begin something that can be asked in the next cycle as well."""
+        return asyncio.get_running_loop().time() < self._asks_until
 
     async def step(self, ask: Ask, reader: AccountReader, stream: str, cursor: str) -> ActivityStep | Failure:
         """Take one step along a stream of an account."""
@@ -333,7 +339,7 @@ class _Walk:
         found = await self._round.step(self._ask, self._reader, stream, cursor)
         if isinstance(found, Failure):
             # No room in the budget is no failure: the cursor stays, and a later cycle goes on.
-            if found.code == PostponedError.code:
+            if found.is_postponed:
                 self.postponed.add(stream)
             else:
                 self.failures[stream] = found

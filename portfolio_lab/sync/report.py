@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from portfolio_lab.errors import VenueError
+from portfolio_lab.errors import PostponedError, VenueError
 from portfolio_lab.security.redaction import redact
 
 
@@ -22,6 +22,11 @@ class Failure:
         """Return the failure that a venue's error amounts to."""
         # Venues' errors arrive redacted; this text is stored and sent, so it is looked at once more.
         return cls(error.code, redact(str(error)))
+
+    @property
+    def is_postponed(self) -> bool:
+        """True where the budget had no room, which is no failure: it is asked for again in the next cycle."""
+        return self.code == PostponedError.code
 
 
 @dataclass(frozen=True, slots=True)

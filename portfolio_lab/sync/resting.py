@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from portfolio_lab.errors import PostponedError
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.holdings import OpenOrder, WalletReading
 from portfolio_lab.sync.report import Failure
@@ -78,7 +77,7 @@ def judged(found: OrdersByGroup) -> tuple[OpenOrder, ...] | Failure | None:
     No room in the budget is no failure: what is known stays, with its age. A wallet that may not
     be read does not hide the orders of the others.
     """
-    heard = {group: one for group, one in found.items() if not _is_postponed(one)}
+    heard = {group: one for group, one in found.items() if not (isinstance(one, Failure) and one.is_postponed)}
     refused = {group for group, one in heard.items() if isinstance(one, Failure) and one.code == "permission"}
     failures = (one for group, one in heard.items() if isinstance(one, Failure) and group not in refused)
     failure = next(failures, None)
@@ -100,7 +99,3 @@ def by_wallet(found: OrdersByGroup) -> dict[Wallet, tuple[OpenOrder, ...]]:
         for wallet in {*group, *(order.wallet for order in rows)}:
             read[wallet] = tuple(order for order in rows if order.wallet is wallet)
     return read
-
-
-def _is_postponed(found: tuple[OpenOrder, ...] | Failure) -> bool:
-    return isinstance(found, Failure) and found.code == PostponedError.code

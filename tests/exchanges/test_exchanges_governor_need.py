@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from portfolio_lab.errors import PostponedError
+from portfolio_lab.errors import AnswerShapeError, PostponedError
 from portfolio_lab.exchanges import AccountReader, Hub
 from portfolio_lab.exchanges.binance.endpoints import FAPI
 from portfolio_lab.exchanges.gate import Gate
@@ -109,6 +109,33 @@ async def test_coin_m_positions_are_not_asked_for_where_there_are_none(desk: Des
     told["positions"][0] |= {"positionAmt": "0", "unrealizedProfit": "0"}
     reading = await desk.reader.fetch_wallet(Wallet.COIN_M)
     assert (reading.positions, desk.wire.count("/dapi/v1/positionRisk")) == ((), 0)
+
+
+# ---------------------------------------------------------------- what is asked once for all who want it
+
+
+async def test_identity_and_totals_of_one_cycle_ask_the_mode_once(desk: Desk) -> None:
+    desk.wire.answers |= {
+        "/sapi/v1/account/apiRestrictions": {"enableReading": True, "ipRestrict": False},
+        "/api/v3/account": {"uid": 7},
+        "/sapi/v1/asset/wallet/balance": [{"walletName": "Spot", "balance": "1", "activate": True}],
+        "/papi/v1/account": {"actualEquity": "20", "accountEquity": "20", "accountStatus": "NORMAL"},
+    }
+    identity, totals = await asyncio.gather(desk.reader.fetch_identity(), desk.reader.fetch_totals())
+    assert (identity.mode, totals.totals[-1].quantity) == ("portfolio_margin", D(20))
+    assert desk.wire.count("/papi/v1/account") == 1
+    desk.now += timedelta(minutes=1)
+    desk.wire.answers["/papi/v1/account"]["actualEquity"] = "30"
+    assert (await desk.reader.fetch_totals()).totals[-1].quantity == D(30)
+
+
+async def test_a_mode_that_could_not_be_told_is_asked_for_again(desk: Desk) -> None:
+    desk.wire.answers["/sapi/v1/asset/wallet/balance"] = [{"walletName": "Spot", "balance": "1", "activate": True}]
+    desk.wire.answers["/papi/v1/account"] = {"actualEquity": "much"}
+    with pytest.raises(AnswerShapeError):
+        await desk.reader.fetch_totals()
+    desk.wire.answers["/papi/v1/account"] = {"actualEquity": "20", "accountEquity": "20", "accountStatus": "NORMAL"}
+    assert (await desk.reader.fetch_totals()).totals[-1].quantity == D(20)
 
 
 # ---------------------------------------------------------------- something is open

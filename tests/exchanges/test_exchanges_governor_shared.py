@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from portfolio_lab.errors import BannedError, RateLimitedError
-from portfolio_lab.exchanges.governor import Budget, Governor, Priority
+from portfolio_lab.errors import BannedError, PostponedError, RateLimitedError
+from portfolio_lab.exchanges.governor import Budget, Governor, Priority, hurried
 from portfolio_lab.exchanges.ledger import Ledger, file_name, state_folder
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -229,6 +229,43 @@ async def test_history_leaves_what_the_core_wanted_a_minute_ago() -> None:
     assert clock.slept == []
     await ask(governor, MINUTE, 1, priority=Priority.HISTORY)
     assert clock.slept == [60.0]
+
+
+async def test_orders_leave_the_room_of_wallets_that_nobody_has_asked_for_yet(tmp_path: Path) -> None:
+    """At a cold start the minutes before tell nothing, and two processes must not take each other's room."""
+    one, other, clock = two(tmp_path / "ledger")
+    one.expect(MINUTE, 30)
+    await ask(one, MINUTE, 10)
+    other.expect(MINUTE, 30)
+    await ask(other, MINUTE, 20, priority=Priority.ORDERS)
+    with hurried(first=0.0, rest=0.0), pytest.raises(PostponedError):
+        await ask(one, MINUTE, 25, priority=Priority.ORDERS)
+    for governor in (one, other):
+        await ask(governor, MINUTE, 25)
+    assert clock.slept == []
+
+
+async def test_what_was_expected_and_never_asked_is_free_again(tmp_path: Path) -> None:
+    one, _, clock = two(tmp_path / "ledger")
+    one.expect(MINUTE, 60)
+    await ask(one, MINUTE, 1)
+    clock.now += timedelta(minutes=30)
+    await ask(one, MINUTE, 60, priority=Priority.ORDERS)
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [Budget("account/balance", 10, 2.0, is_sliding=True), Budget("api", 10, is_personal=True)],
+    ids=["sliding", "personal"],
+)
+async def test_a_budget_that_is_counted_by_account_keeps_no_room(budget: Budget) -> None:
+    clock = Time()
+    governor = Governor(venue="okx", clock=clock.clock, sleep=clock.sleep)
+    governor.expect(budget, 8)
+    for _ in range(2):
+        await ask(governor, budget, 4, priority=Priority.ORDERS)
+    assert clock.slept == []
 
 
 async def test_a_core_that_wants_everything_leaves_a_share_to_those_who_wait() -> None:

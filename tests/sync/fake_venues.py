@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -89,6 +90,9 @@ class FakeMarket:
         await self._state.answer(self.venue, "clock")
         return timedelta(0)
 
+    def expect(self, asked: Iterable[tuple[tuple[Wallet, ...], bool]]) -> None:
+        """Nothing is counted here."""
+
     async def fetch_quotes(self) -> tuple[Quote, ...]:
         await self._state.answer(self.venue, "quotes")
         at = self._state.clock()
@@ -118,12 +122,12 @@ class FakeReader:
         self._account = account
         self._state = state
 
-    async def fetch_identity(self) -> Identity:
+    async def fetch_identity(self, *, in_background: bool = False) -> Identity:
         await self._state.answer(self._account.user, "identity")
         name = f"{self._account.user} {self._account.name}"
         return self._state.identities.get(self._account.name, Identity(uid=name))
 
-    async def fetch_totals(self) -> VenueTotals:
+    async def fetch_totals(self, *, in_background: bool = False) -> VenueTotals:
         await self._state.answer(self._account.user, "totals")
         return self._state.totals.get(self._account.user, VenueTotals(()))
 

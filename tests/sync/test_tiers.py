@@ -9,7 +9,7 @@ import pytest
 from cycles import Cycles, binance, equity, grade
 from fake_venues import btc
 
-from portfolio_lab.errors import UnreachableError, WalletRefusedError
+from portfolio_lab.errors import PostponedError, UnreachableError, WalletRefusedError
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.activity import Transfer, VenueTotals
 from portfolio_lab.models.holdings import Balance, Holding
@@ -183,6 +183,19 @@ async def test_a_transfer_into_an_absent_wallet_is_no_equity_until_that_wallet_i
     await cycles.next()
     assert equity(await cycles.next()) == 5_070.0
     assert cycles.asked("totals") == 2, "once more, and not in each cycle"
+
+
+@pytest.mark.parametrize("part", ["totals", "identity"])
+async def test_totals_and_identity_without_room_are_no_failure_and_asked_for_again(cycles: Cycles, part: str) -> None:
+    cycles.configure(binance(Wallet.SPOT))
+    cycles.venue.faults["alice", part] = PostponedError("no room")
+    for asked in (1, 2):
+        report = await cycles.next()
+        assert (report.alerts, grade(report), cycles.asked(part)) == ((), "complete", asked)
+    cycles.venue.faults.clear()
+    await cycles.next()
+    await cycles.next()
+    assert cycles.asked(part) == 3
 
 
 async def test_a_wallet_that_is_opened_later_is_found_when_the_totals_are_read_again(cycles: Cycles) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from portfolio_lab.exchanges.client import Endpoint
 from portfolio_lab.exchanges.governor import Budget, Priority
 from portfolio_lab.exchanges.session import MEGABYTE
+from portfolio_lab.models.accounts import Wallet
 
 API = Budget("api", 6_000)
 FAPI = Budget("fapi", 2_400)
@@ -76,6 +77,19 @@ PM_BALANCE = Endpoint("papiGetBalance", "/papi/v1/balance", "papi", PAPI, 20)
 PM_USD_M_POSITIONS = Endpoint("papiGetUmPositionRisk", "/papi/v1/um/positionRisk", "papi", PAPI, 5)
 PM_COIN_M_POSITIONS = Endpoint("papiGetCmPositionRisk", "/papi/v1/cm/positionRisk", "papi", PAPI, 1)
 KEY_RIGHTS = Endpoint("sapiGetAccountApiRestrictions", "/sapi/v1/account/apiRestrictions", "api", sapi("key rights"), 1)
+
+
+FIRST: dict[Wallet, tuple[Endpoint, ...]] = {
+    Wallet.SPOT: (SPOT_ASSETS,),
+    Wallet.FUNDING: (FUNDING_ASSETS,),
+    Wallet.CROSS_MARGIN: (CROSS_MARGIN_ACCOUNT,),
+    Wallet.ISOLATED_MARGIN: (ISOLATED_MARGIN_ACCOUNT,),
+    Wallet.USD_M: (USD_M_ACCOUNT,),
+    Wallet.COIN_M: (COIN_M_ACCOUNT, COIN_M_POSITIONS),
+    Wallet.OPTIONS: (OPTION_ACCOUNT, OPTION_POSITIONS),
+    Wallet.PORTFOLIO_MARGIN: (PM_BALANCE, PM_USD_M_POSITIONS, PM_COIN_M_POSITIONS),
+}
+"""What each core wallet cannot be told without; all of it is asked before anything else."""
 
 
 # ---------------------------------------------------------------- resting orders

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
 from portfolio_lab.errors import AnswerShapeError, VenueError
 from portfolio_lab.exchanges.binance import endpoints, portfolio_margin, shapes_rest
@@ -34,27 +35,27 @@ LARGEST = 2**63
 _RIGHT = re.compile(r"(?:enable|permits)[A-Za-z0-9]{1,60}", re.ASCII)
 
 
-async def fetch_identity(client: VenueClient) -> Identity:
+async def fetch_identity(client: VenueClient, known: portfolio_margin.KnownMode) -> Identity:
     """Return the account's uid and the rights of its key; raises the VenueError family.
 
     Binance does not tell the uid of a sub-account's master. The mode is "portfolio_margin", else "".
     """
     account, _ = await client.ask(endpoints.SPOT_ACCOUNT, shapes_rest.AccountNumber)
-    rights, _ = await client.ask(endpoints.KEY_RIGHTS, dict[str, bool | int | str | None])
+    rights, mark = await client.ask(endpoints.KEY_RIGHTS, dict[str, bool | int | str | None])
     if not 0 < account.uid < LARGEST:
         raise AnswerShapeError("The answer has no usable uid.", path="uid")
     return Identity(
         uid=str(account.uid),
         permissions=permissions(rights),
         is_ip_bound=_flag(rights, "ipRestrict"),
-        mode=await _mode(client),
+        mode=await _mode(client, known, mark.received_at),
     )
 
 
-async def _mode(client: VenueClient) -> str:
+async def _mode(client: VenueClient, known: portfolio_margin.KnownMode, now: datetime) -> str:
     """The mode of the account, "" where it cannot be told now: an identity needs none."""
     try:
-        mode = await portfolio_margin.fetch_mode(client)
+        mode = await known.told(client, now)
     except VenueError:
         return ""
     return "portfolio_margin" if mode.is_on else ""

@@ -6,9 +6,11 @@ kinds of contracts. What the parts hold is inside it: they are never read beside
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from portfolio_lab.errors import AnswerShapeError, PostponedError, VenueError, WalletRefusedError
@@ -27,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 MOVED = Decimal("0.02")
 """Share of the contracts' value by which the PnL of two answers of one moment may differ."""
+
+MOMENT = timedelta(seconds=20)
+"""What was told within it is told of one cycle."""
 
 NOT_FOR_US = "-2015"
 """Binance's code for an account that is not in portfolio margin mode (and for a key without any right)."""
@@ -53,6 +58,22 @@ async def fetch_mode(client: VenueClient) -> Mode:
             raise
         return Mode(is_on=False)
     return Mode(is_on=True, equity=payloads.amount(account.actualEquity, "actualEquity"), answer=mark)
+
+
+class KnownMode:
+    """The mode of one account, asked once for all who want it within a moment: the question is dear."""
+
+    def __init__(self) -> None:
+        self._mode = Mode(is_on=False)
+        self._at: datetime | None = None
+        self._asking = asyncio.Lock()
+
+    async def told(self, client: VenueClient, now: datetime) -> Mode:
+        """Return the mode as it is at `now`; raises the VenueError family."""
+        async with self._asking:
+            if self._at is None or abs(now - self._at) > MOMENT:
+                self._mode, self._at = await fetch_mode(client), now
+            return self._mode
 
 
 async def fetch_portfolio_margin(client: VenueClient, instruments: Instruments) -> WalletReading:

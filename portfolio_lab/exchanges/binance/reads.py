@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from portfolio_lab.exchanges.binance import (
     activity,
     closes,
+    endpoints,
     futures,
     identity,
     orders,
@@ -18,8 +19,9 @@ from portfolio_lab.exchanges.binance import (
     streams,
     totals,
 )
+from portfolio_lab.exchanges.binance.portfolio_margin import KnownMode
 from portfolio_lab.exchanges.binance.usd_m_positions import KnownPositions
-from portfolio_lab.exchanges.client import VenueClient
+from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.exchanges.daily_closes import DailyCloses
 from portfolio_lab.models.accounts import Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
@@ -35,6 +37,7 @@ class BinanceReads:
         self._instruments = prices.Instruments(client)
         self._closes = DailyCloses()
         self._positions: WeakKeyDictionary[VenueClient, KnownPositions] = WeakKeyDictionary()
+        self._modes: WeakKeyDictionary[VenueClient, KnownMode] = WeakKeyDictionary()
 
     async def time(self) -> datetime:
         return await prices.fetch_time(self._client)
@@ -48,6 +51,10 @@ class BinanceReads:
             return await futures.fetch_usd_m(client, self._instruments, known)
         return await portfolio.fetch_wallet(client, self._instruments, wallet)
 
+    def core(self, wallets: tuple[Wallet, ...], *, with_identity: bool) -> tuple[Endpoint, ...]:
+        asked = tuple(endpoint for wallet in wallets for endpoint in endpoints.FIRST.get(wallet, ()))
+        return (*asked, endpoints.SPOT_ACCOUNT) if with_identity else asked
+
     async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
         return await orders.fetch_open_orders(client, self._instruments, wallets)
 
@@ -58,10 +65,10 @@ class BinanceReads:
         return await closes.fetch_closes(self._client, self._instruments, self._closes, assets, since, until)
 
     async def identity(self, client: VenueClient) -> Identity:
-        return await identity.fetch_identity(client)
+        return await identity.fetch_identity(client, self._modes.setdefault(client, KnownMode()))
 
     async def totals(self, client: VenueClient) -> VenueTotals:
-        return await totals.fetch_totals(client)
+        return await totals.fetch_totals(client, self._modes.setdefault(client, KnownMode()))
 
     def streams(self, wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
         return streams.streams(wallets)

@@ -39,7 +39,7 @@ PART_OF_PM = " (pm)"
 LONGEST = 60
 
 
-async def fetch_totals(client: VenueClient) -> VenueTotals:
+async def fetch_totals(client: VenueClient, known: portfolio_margin.KnownMode) -> VenueTotals:
     """Return the total of each wallet in USDT; for portfolio margin the actual equity in US dollars.
 
     Whether an account is in portfolio margin mode is asked as well: then cross margin and both
@@ -47,7 +47,7 @@ async def fetch_totals(client: VenueClient) -> VenueTotals:
     equity of the account. Raises the VenueError family.
     """
     rows, mark = await _rows(client)
-    mode = await portfolio_margin.fetch_mode(client)
+    mode = await known.told(client, mark.received_at)
     totals = _of_one_account([_total(row) for row in rows], mode)
     payloads.each_once((total.scope for total in totals), "walletName")
     marks = (mark,) if mode.answer is None else (mark, mode.answer)

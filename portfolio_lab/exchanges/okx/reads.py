@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 
-from portfolio_lab.exchanges.client import VenueClient
+from portfolio_lab.exchanges.client import Endpoint, VenueClient
 from portfolio_lab.exchanges.daily_closes import DailyCloses
 from portfolio_lab.exchanges.okx import activity, closes, earn, identity, orders, portfolio, prices, streams
 from portfolio_lab.models.accounts import Identity, Wallet
@@ -54,6 +54,10 @@ class OkxReads:
         if wallet is Wallet.TRADING:
             return await portfolio.fetch_trading(client, self._instruments)
         return await _PLAIN[wallet](client)
+
+    def core(self, wallets: tuple[Wallet, ...], *, with_identity: bool) -> tuple[Endpoint, ...]:  # noqa: ARG002
+        """Return nothing: OKX counts by account, so that nobody takes another one's room."""
+        return ()
 
     async def open_orders(self, client: VenueClient, wallets: tuple[Wallet, ...]) -> tuple[OpenOrder, ...]:
         """Return the resting orders; only the trading account has any."""
