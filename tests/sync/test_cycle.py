@@ -160,6 +160,7 @@ async def test_a_hanging_account_costs_the_others_nothing(run: Runner, monkeypat
     report = await run()
     assert grades(report) == {"alice": "complete", "bob": "partial"}
     assert [line.code for line in report.wallets if line.wallet == "trading"] == ["timeout"]
+    assert ("bob", "open_orders") not in run.hub.state.asked, "what was read is stored, instead of asking more"
 
 
 async def test_a_fault_of_ours_is_logged_with_its_traceback_and_graded(
