@@ -39,7 +39,7 @@ def exposure_from(
         equity: the user's equity then; None when unknown.
         currency: of prices and result.
     """
-    readings, known = _readings(balances, positions, user), _prices(prices, balances, slot, currency)
+    readings, known = _readings(balances, positions, user), prices_from(prices, balances, slot, currency)
     return book_exposure(readings, known, equity=equity, currency=currency)
 
 
@@ -48,7 +48,7 @@ def exposure_lines_from(
 ) -> list[Line]:
     """Return the parts of which the exposure of that book is made; the arguments are those of `exposure_from`."""
     readings = _readings(balances, positions, user)
-    return exposure_lines(readings, _prices(prices, balances, slot, currency), currency=currency)
+    return exposure_lines(readings, prices_from(prices, balances, slot, currency), currency=currency)
 
 
 def exposure_figures(snapshot: pd.DataFrame | None) -> dict[str, object]:
@@ -143,7 +143,8 @@ def _amount(value: float) -> Decimal:
     return Decimal(repr(float(value)))
 
 
-def _prices(prices: pd.DataFrame, balances: pd.DataFrame, slot: datetime, currency: str) -> Prices:
+def prices_from(prices: pd.DataFrame, balances: pd.DataFrame, slot: datetime, currency: str) -> Prices:
+    """Return the prices of one slot by venue and asset, `currency` itself at 1."""
     found: Prices = {}
     rows = prices[["venue", "asset", "price"]].to_numpy().tolist()
     # What a balance was valued at stands beside it, and is the price of its own account.

@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 
 from portfolio_lab.archive import Archive
-from portfolio_lab.books import exposure_lines_from, share_or_nan
+from portfolio_lab.books import exposure_lines_from, prices_from, share_or_nan
 from portfolio_lab.engines import margins, stress
 from portfolio_lab.engines.exposure import Line, is_exposed
+from portfolio_lab.engines.options import BLACK_76
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.models.accounts import Wallet
+from portfolio_lab.options_held import held_options
 
 Shocks = pd.DataFrame | Mapping[str, float] | str | None
 """A frame of `engines.stress`, fractions by underlying, the name of a preset correlation, or the grid."""
@@ -39,7 +41,7 @@ _IN_TRANSIT = str(Wallet.IN_TRANSIT)
 class Book:
     """The present books of some users: every part of every exposure, equity of each account, positions, orders.
 
-    `margins` are those of `engines.margins.margins_of`.
+    `margins` are those of `engines.margins.margins_of`, `options` those of `engines.options.priced`.
     """
 
     parts: pd.DataFrame
@@ -47,12 +49,25 @@ class Book:
     positions: pd.DataFrame
     orders: pd.DataFrame
     margins: pd.DataFrame
+    options: pd.DataFrame
 
     def exposures(self) -> pd.DataFrame:
         """Return signed money, one row an account, one column an underlying; NaN where unknown."""
-        sums = self.parts.groupby(["account", "underlying"])["value"].agg(lambda values: values.sum(skipna=False))
+        return self._summed(self.parts)
+
+    def linear_exposures(self) -> pd.DataFrame:
+        """Return the same without the options that are valued anew under stress."""
+        return self._summed(self.parts[~self.parts["is_revalued"].astype(bool)])
+
+    def revalued(self) -> pd.DataFrame:
+        """Return the options that are valued anew under stress."""
+        return self.options[self.options["method"] == BLACK_76]
+
+    def _summed(self, parts: pd.DataFrame) -> pd.DataFrame:
+        sums = parts.groupby(["account", "underlying"])["value"].agg(lambda values: values.sum(skipna=False))
         wide: pd.DataFrame = sums.unstack("underlying", fill_value=0)  # noqa: PD010 - one value a cell
-        return wide.reindex(self.equity.index, fill_value=0.0).astype("float64")
+        names = pd.Index(sorted(self.parts["underlying"].unique()), name="underlying")
+        return wide.reindex(index=self.equity.index, columns=names, fill_value=0.0).astype("float64")
 
     def net(self) -> pd.Series:
         """Return signed money by underlying over all accounts."""
@@ -74,6 +89,8 @@ class Risk:
     `accounts`: what fall and rise of all prices each account survives, the first to fall first, and
     `margin_ratio`, the highest that is known of it.
     `orders`: exposure by underlying if every resting order of one side filled.
+    `options`: what each option is valued by under stress: the `volatility` that its premium implies, or its delta
+    alone and the `reason`.
     """
 
     concentration: pd.Series
@@ -84,6 +101,7 @@ class Risk:
     margins: pd.DataFrame
     accounts: pd.DataFrame
     orders: pd.DataFrame
+    options: pd.DataFrame
 
     def __repr__(self) -> str:
         parts = (f"{part.name}:\n{getattr(self, part.name).to_string()}" for part in fields(self))
@@ -111,14 +129,17 @@ def _one_book(archive: Archive, user: str, slot: pd.Timestamp, currency: str) ->
     prices = archive.at_slot("prices", None, slot)
     lines = exposure_lines_from(balances, positions, prices, user=user, slot=slot, currency=currency)
     contracts = set(positions.loc[positions["kind"] != _MARGIN, "instrument"])
+    known = prices_from(prices, balances, slot, currency)
+    options = held_options(positions, lines, known, user=user, slot=slot, currency=currency)
     parts = pd.DataFrame([row for line in lines for row in _part_rows(line, user, contracts)], columns=_PART_COLUMNS)
+    parts["is_revalued"] = _are_revalued(parts, options)
     # In a complete snapshot every wallet is read and priced: an account without a balance is worth nothing.
     held = balances[balances["wallet"] != _IN_TRANSIT].groupby("account")["value"]
     names = pd.Index(sorted(wallets.loc[wallets["wallet"] != _IN_TRANSIT, "account"].unique()))
     by_account = held.agg(lambda values: values.sum(skipna=False)).reindex(names, fill_value=0.0).astype("float64")
     by_account.index = pd.Index([f"{user} {name}" for name in by_account.index], name="account")
     behind = margins.margins_of(_named(wallets, user), _named(positions, user))
-    return Book(parts, by_account, _named(positions, user), _named(orders, user), behind)
+    return Book(parts, by_account, _named(positions, user), _named(orders, user), behind, options)
 
 
 _PART_COLUMNS = ["account", "underlying", "name", "price", "value", "own_value", "is_contract"]
@@ -135,6 +156,13 @@ def _part_rows(line: Line, user: str, contracts: set[str]) -> list[tuple[object,
     return rows
 
 
+def _are_revalued(parts: pd.DataFrame, options: pd.DataFrame) -> list[bool]:
+    chosen = options[options["method"] == BLACK_76]
+    books = chosen["side"].map(lambda side: "" if side == "net" else f" {side}")
+    names = set(zip(chosen["account"], chosen["instrument"] + books, strict=True))
+    return [place in names for place in zip(parts["account"], parts["name"], strict=True)]
+
+
 def _named(rows: pd.DataFrame, user: str) -> pd.DataFrame:
     return rows.assign(account=f"{user} " + rows["account"]).drop(columns=["user", "slot"])
 
@@ -144,10 +172,19 @@ def _named(rows: pd.DataFrame, user: str) -> pd.DataFrame:
 
 def stressed_book(archive: Archive, book: Book, shocks: Shocks) -> pd.DataFrame:
     """Return PnL (money) of each account (rows) in each scenario (columns); `lab.stress` tells of what."""
-    exposures = book.exposures()
-    pnl = stress.stressed(exposures, _shocks(archive, book, shocks))
+    pnl = stress.stressed(book.linear_exposures(), _shocks(archive, book, shocks), book.revalued())
     pnl.attrs["equity"] = {str(name): float(value) for name, value in book.equity.items()}
+    pnl.attrs["options"] = _methods(book.options)
     return pnl
+
+
+def _methods(options: pd.DataFrame) -> dict[str, str]:
+    """Return how each option was valued: "black-76", or "delta: " and why."""
+    ways = zip(*(options[name] for name in ("account", "instrument", "side", "method", "reason")), strict=True)
+    return {
+        " ".join((account, instrument, *([] if side == "net" else [side]))): f"{method}: {why}" if why else method
+        for account, instrument, side, method, why in ways
+    }
 
 
 def _shocks(archive: Archive, book: Book, shocks: Shocks) -> pd.DataFrame:
@@ -181,6 +218,7 @@ def book_risk(archive: Archive, book: Book) -> Risk:
         margins=book.margins,
         accounts=_accounts(book),
         orders=_if_filled(book, net),
+        options=book.options.reset_index(drop=True),
     )
 
 
@@ -210,7 +248,7 @@ _POSITION_COLUMNS = ["account", "wallet", "instrument", "side", "quantity", "exp
 
 
 def _accounts(book: Book) -> pd.DataFrame:
-    frame = stress.first_to_fall(book.exposures(), book.equity, book.positions)
+    frame = stress.first_to_fall(book.linear_exposures(), book.equity, book.positions, book.revalued())
     return frame.assign(margin_ratio=margins.nearest_by_account(book.margins).reindex(frame.index))
 
 

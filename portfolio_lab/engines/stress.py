@@ -5,8 +5,9 @@ margin is counted in (engines.exposure shows why), so a scenario is one product:
 
     PnL of an account = sum over underlyings of exposure x shock        (shock: a fraction of price)
 
-Options count with their delta, so a large shock understates what a bought one gains and a written
-one loses. Stablecoins and fiat are not shocked. What has no exposure (opaque bots) is not in here.
+Options are curved: each is valued anew at the shocked price (engines.options). One that cannot be counts with its
+delta, which understates what a large shock gains a bought one and costs a written one. Stablecoins and fiat
+are not shocked. What has no exposure (opaque bots) is not in here.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
+from portfolio_lab.engines import options as optional
 from portfolio_lab.errors import BadInputError
 
 LEVELS = (-0.5, -0.3, -0.2, -0.1, -0.05, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -27,6 +29,8 @@ LEVELS = (-0.5, -0.3, -0.2, -0.1, -0.05, 0.05, 0.1, 0.2, 0.3, 0.5)
 _TAIL = 0.05
 _FEWEST_DAYS = 30
 _TOTAL_LOSS = -1.0
+_FALLS = -np.linspace(0.0, 1.0, 201)
+_RISES = np.linspace(0.0, 9.0, 1_801)
 
 
 class Correlation(StrEnum):
@@ -90,12 +94,14 @@ def drawn_shocks(
     return pd.DataFrame(shocks, index=known.columns.rename("underlying"), columns=range(scenarios))
 
 
-def stressed(exposures: pd.DataFrame, shocks: pd.DataFrame) -> pd.DataFrame:
+def stressed(exposures: pd.DataFrame, shocks: pd.DataFrame, options: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the PnL (money) of each account (rows) in each scenario (columns).
 
     Args:
         exposures: signed money, one row an account, one column an underlying; NaN where unknown.
         shocks: from `shock_grid` or `drawn_shocks`; an underlying without a row is not moved.
+        options: those that are valued anew, of method "black-76" (`engines.options.priced`); they are not
+            among `exposures`.
 
     Returns:
         NaN for an account with an unknown exposure in an underlying that the scenario moves.
@@ -104,6 +110,9 @@ def stressed(exposures: pd.DataFrame, shocks: pd.DataFrame) -> pd.DataFrame:
     known = exposures.fillna(0.0).to_numpy(dtype="float64")
     unknown = exposures.isna().to_numpy().astype("float64") @ (moved != 0.0)
     pnl = np.where(unknown > 0, np.nan, known @ moved)
+    if options is not None and len(options):
+        places = exposures.index.get_indexer(pd.Index(options["account"]))
+        np.add.at(pnl, places[places >= 0], optional.gains(options[places >= 0], shocks))
     return pd.DataFrame(pnl, index=exposures.index, columns=shocks.columns)
 
 
@@ -122,7 +131,9 @@ def liquidation_distances(positions: pd.DataFrame) -> pd.DataFrame:
     return positions.assign(distance=distance)
 
 
-def first_to_fall(exposures: pd.DataFrame, equity: pd.Series, positions: pd.DataFrame) -> pd.DataFrame:
+def first_to_fall(
+    exposures: pd.DataFrame, equity: pd.Series, positions: pd.DataFrame, options: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return what fall and what rise of the whole market each account survives, the most endangered first.
 
     All underlyings move by the same fraction. An account falls when its first liquidation price is
@@ -132,6 +143,8 @@ def first_to_fall(exposures: pd.DataFrame, equity: pd.Series, positions: pd.Data
         exposures: signed money, one row an account, one column an underlying.
         equity: by account; money, NaN when unknown.
         positions: `account`, `mark_price`, `liquidation_price`; the venue's own liquidation prices.
+        options: as for `stressed`. The end of an account with some is looked for in steps of half a per cent,
+            up to a rise of 900 %.
 
     Returns:
         One row an account: `fall` (<= 0) and `rise` (>= 0), fractions of price, NaN when no move of that side
@@ -140,10 +153,12 @@ def first_to_fall(exposures: pd.DataFrame, equity: pd.Series, positions: pd.Data
     """
     near = liquidation_distances(positions)[["account", "distance"]].dropna()
     slope = exposures.sum(axis=1, skipna=False)
+    curved = _curved_ends(exposures, equity, options)
     rows = []
     for account in exposures.index:
         distances = near.loc[near["account"] == account, "distance"].to_numpy()
-        downwards, upwards = _gone(float(equity.get(account, math.nan)), float(slope[account]))
+        own = float(equity.get(account, math.nan))
+        downwards, upwards = curved[account] if account in curved else _gone(own, float(slope[account]))
         fall, fall_cause = _nearest(distances[distances <= 0], downwards)
         rise, rise_cause = _nearest(distances[distances > 0], upwards)
         nearest = np.nanmin([abs(fall), rise]) if not (math.isnan(fall) and math.isnan(rise)) else math.nan
@@ -246,6 +261,35 @@ def _gone(equity: float, slope: float) -> tuple[float, float]:
         return 0.0, 0.0  # there is nothing left to lose
     move = -equity / slope if slope else math.nan
     return move if _TOTAL_LOSS <= move <= 0 else math.nan, move if move > 0 else math.nan
+
+
+def _curved_ends(
+    exposures: pd.DataFrame, equity: pd.Series, options: pd.DataFrame | None
+) -> dict[object, tuple[float, float]]:
+    """Return the fall and the rise that take the equity away of each account with options, as `_gone` does."""
+    if options is None or not len(options):
+        return {}
+    held = exposures.loc[exposures.index.isin(options["account"])]
+    ends = []
+    for moves in (_FALLS, _RISES):
+        names = held.columns.union(pd.Index(options["underlying"].unique()))
+        together = pd.DataFrame(np.tile(moves, (len(names), 1)), index=names)
+        left = stressed(held, together, options).add(equity.reindex(held.index), axis=0).to_numpy()
+        ends.append([_first_zero(moves, one) for one in left])
+    return dict(zip(held.index, zip(*ends, strict=True), strict=True))
+
+
+def _first_zero(moves: np.ndarray, values: np.ndarray) -> float:
+    """Return the first move at which nothing is left, on the line between its neighbours; NaN where there is none."""
+    gone = np.flatnonzero(values <= 0)
+    if np.isnan(values).any() or not len(gone):
+        return math.nan
+    after = int(gone[0])
+    if after == 0:
+        return 0.0  # there was nothing left to lose
+    before = after - 1
+    part = values[before] / (values[before] - values[after])
+    return float(moves[before] + part * (moves[after] - moves[before]))
 
 
 def _nearest(liquidations: np.ndarray, gone: float) -> tuple[float, str]:
