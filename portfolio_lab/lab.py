@@ -174,8 +174,9 @@ class Lab(StoredBooks, Hindsight, StoredTables):
                 for the grid: the whole market, then each underlying alone.
 
         Returns:
-            First order in each price: exact for spot and contracts, by delta for options. `attrs["equity"]`
-            holds the accounts' equity.
+            Exact for spot and contracts; options are valued anew by Black-76 at their implied volatility.
+            `attrs["equity"]` holds the accounts' equity, `attrs["options"]` how each was valued: "black-76", or by
+            its delta and why.
         """
         return stressed_book(self._archive, self._book(user), shocks)
 
