@@ -114,6 +114,17 @@ async def test_trades_are_the_books(desk: Desk, stream: str, wallet: Wallet) -> 
     )
 
 
+async def test_trades_of_coins_that_nobody_ever_saw_are_found(desk: Desk) -> None:
+    """Knowing of no coin but USDT, the search alone tells every market that was traded."""
+    cursor, told = "", set()
+    for _ in range(100):
+        step = await desk.reader.fetch_step("fills_search", cursor, now=NOW, assets=frozenset({"USDT"}))
+        cursor, told = step.cursor, told | {row.fill_id.rsplit("-", 1)[1] for row in step.rows if isinstance(row, Fill)}
+        if step.is_backfilled:
+            break
+    assert told == {str(f.fill_id) for f in desk.book.fills(until=END) if f.wallet is Wallet.SPOT}
+
+
 @pytest.mark.parametrize(("stream", "wallet"), [("usd_m_income", Wallet.USD_M), ("coin_m_income", Wallet.COIN_M)])
 async def test_income_is_every_change_of_cash_that_is_no_transfer(desk: Desk, stream: str, wallet: Wallet) -> None:
     told = await desk.rows(stream)

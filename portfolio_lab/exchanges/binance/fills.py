@@ -83,18 +83,19 @@ async def step_fills(
     market = MARKETS[stream]
     walk = read_cursor(cursor)
     listed = await instruments.all(market.listing)
-    symbols = {name for name, one in listed.items() if _is_candidate(one, assets)}
+    symbols = {name for name, one in listed.items() if is_candidate(one, assets)}
     if market.income is not None:
         symbols |= await _named_by_income(client, market.income, walk.scanned, now)
         walk.scanned = payloads.milliseconds(now)
     symbols = (symbols | set(walk.tracks)) & set(listed)
     walk.tracks = {name: track for name, track in walk.tracks.items() if name in listed}
-    ask = _asker(client, market, listed)
+    ask = asker(client, market, listed)
     step = await take_walk(stream, walk, symbols, ask, size=market.page, now=now, is_upward=stream != "spot_fills")
     return replace(step, is_by_assets=market.income is None)
 
 
-def _is_candidate(one: Instrument, assets: frozenset[str]) -> bool:
+def is_candidate(one: Instrument, assets: frozenset[str]) -> bool:
+    """True for a market that the coins ever seen in an account point to."""
     return one.base in assets and (one.quote in assets or one.quote in QUOTES or one.quote == "USD")
 
 
@@ -113,7 +114,8 @@ async def _named_by_income(client: VenueClient, endpoint: Endpoint, scanned: int
         start = latest
 
 
-def _asker(client: VenueClient, market: Market, listed: dict[str, Instrument]) -> AskTrades:
+def asker(client: VenueClient, market: Market, listed: dict[str, Instrument]) -> AskTrades:
+    """Return what fetches a market's trades of one symbol."""
     is_spot = market.listing is Wallet.SPOT
 
     async def ask(symbol: str, start: int | None) -> Sequence[Trade]:

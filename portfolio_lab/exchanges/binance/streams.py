@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from portfolio_lab.errors import CredentialsError, VenueError, WalletRefusedError
-from portfolio_lab.exchanges.binance import borrowing, estimates, fiat, fills, income, ledger, savings, transfers
+from portfolio_lab.exchanges.binance import (
+    borrowing,
+    estimates,
+    fiat,
+    fills,
+    income,
+    ledger,
+    savings,
+    symbol_search,
+    transfers,
+)
 from portfolio_lab.exchanges.binance import history_endpoints as at
 from portfolio_lab.exchanges.binance.prices import Instruments
 from portfolio_lab.exchanges.client import VenueClient
@@ -89,7 +99,12 @@ def streams(wallets: tuple[Wallet, ...]) -> tuple[Stream, ...]:
     held = set(wallets)
     windowed = [one.spec.stream for one in WINDOWED.values() if one.wallets & held]
     walked = [Stream(name, None) for name, market in fills.MARKETS.items() if market.wallet in held]
-    return (*windowed[:3], *walked, *windowed[3:], *((estimates.STREAM,) if Wallet.SPOT in held else ()))
+    return (
+        *windowed[:3],
+        *walked,
+        *windowed[3:],
+        *((estimates.STREAM, symbol_search.STREAM) if Wallet.SPOT in held else ()),
+    )
 
 
 async def step(
@@ -130,6 +145,8 @@ async def _step(
         return await fills.step_fills(client, instruments, stream, cursor, now=now, assets=assets)
     if stream == estimates.NAME:
         return await estimates.step_estimates(client, cursor, now=now)
+    if stream == symbol_search.NAME:
+        return await symbol_search.step_search(client, instruments, cursor, now=now, assets=assets)
     if stream not in WINDOWED:
         raise VenueError(f"There is no stream {stream[:40]!r}.")
     windowed = WINDOWED[stream]
