@@ -1,29 +1,30 @@
-"""Paths of sixteen portfolios side by side, compiled: the part of `kernel` in which each day needs the day before.
+"""Paths of eight portfolios side by side, compiled: the part of `kernel` in which each day needs the day before.
 
 One portfolio alone waits for its own wealth of yesterday, and branches at every peak, which nobody can
-guess. Sixteen in step wait for nothing and never branch, because each day is the same arithmetic for all.
+guess. Eight in step wait for little and never branch, because each day is the same arithmetic for all; and
+what they carry from day to day stays in registers (`lanes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 
+from portfolio_lab.engines.lanes import WIDTH, chosen, each, least, most, put, taken, turned
+
+_Lanes = Any  # eight numbers, or a tuple of such: numba knows what they are, mypy cannot
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
-ABREAST = 16
+ABREAST = WIDTH
 """Portfolios in step."""
 
 # So many days are turned at a time as stay in the first-level cache.
 _DAYS = 128
-# Where each value of the state begins; the sixteen portfolios follow one another in it.
-_PLACES = tuple(place * ABREAST for place in range(17))
-_WEALTH, _PEAK, _SINCE, _STARTED, _DEEP = _PLACES[:5]
-_DEEPEST, _DEPTHS, _SQUARES, _UNDER, _FALLS, _FALL_DEPTHS, _LONGEST = _PLACES[5:12]
-_WINS, _LOSSES, _MOST_WINS, _MOST_LOSSES, _SIZE = _PLACES[12:]
+# Columns of `sums.FIELDS` from wealth to the streaks: what a path leaves behind.
+_FIRST, _LEFT = 14, 10
 
 
 def _compiled(function: _Function) -> _Function:
@@ -33,93 +34,135 @@ def _compiled(function: _Function) -> _Function:
 
 @_compiled
 def room() -> tuple[np.ndarray, np.ndarray]:
-    """Return what `paths` works in: the days that are turned, and the state."""
-    return np.empty(ABREAST * _DAYS), np.empty(_SIZE)
+    """Return what `paths` works in: the days that are turned, and what is left at the end."""
+    return np.empty(ABREAST * _DAYS), np.empty(ABREAST * _LEFT)
 
 
 @_compiled
 def paths(
     rows: np.ndarray,
     first: int,
-    turned: np.ndarray,
-    state: np.ndarray,
+    days: np.ndarray,
+    left: np.ndarray,
     found: np.ndarray,
     complete: bool,  # noqa: FBT001 - compiled calls go by place
 ) -> None:
-    """Enter wealth, drawdowns and streaks of sixteen rows from `first` on into `found`, rows x `sums.FIELDS`."""
-    state[:] = 0.0
-    state[_WEALTH : _PEAK + ABREAST] = 1.0
-    state[_SINCE:_STARTED] = -1.0
-    for start in range(0, rows.shape[1], _DAYS):
-        stop = min(start + _DAYS, rows.shape[1])
-        _turn(rows, first, start, stop, turned)
-        # Two calls, so that the compiler leaves out of one what is only for unknown returns.
-        if complete:
-            for day in range(start, stop):
-                _step(turned, (day - start) * ABREAST, float(day), state, True)
-                _streak(turned, (day - start) * ABREAST, state, True)
-        else:
-            for day in range(start, stop):
-                _step(turned, (day - start) * ABREAST, float(day), state, False)
-                _streak(turned, (day - start) * ABREAST, state, False)
+    """Enter wealth, drawdowns and streaks of eight rows from `first` on into `found`, rows x `sums.FIELDS`."""
+    if complete:
+        _walk_known(rows, first, days, left)
+    else:
+        _walk_gaps(rows, first, days, left)
     for lane in range(ABREAST):
-        sums = found[first + lane]
-        sums[14] = state[_WEALTH + lane]
-        for place in range(7):
-            sums[15 + place] = state[_DEEPEST + place * ABREAST + lane]
-        deep = state[_DEEP + lane]  # of a drawdown that is still open
-        sums[19] += deep < 0.0
-        sums[20] += deep
-        sums[22], sums[23] = state[_MOST_WINS + lane], state[_MOST_LOSSES + lane]
+        for place in range(_LEFT):
+            found[first + lane, _FIRST + place] = left[place * ABREAST + lane]
 
 
 @_compiled
-def _turn(rows: np.ndarray, first: int, start: int, stop: int, turned: np.ndarray) -> None:
+def _turn(rows: np.ndarray, first: int, start: int, stop: int, days: np.ndarray) -> None:
     """Put the returns of one day beside one another."""
-    for lane in range(ABREAST):
-        row = rows[first + lane]
-        for day in range(start, stop):
-            turned[(day - start) * ABREAST + lane] = row[day]
+    whole = start + (stop - start) // ABREAST * ABREAST
+    for day in range(start, whole, ABREAST):
+        turned(rows, first, day, days, (day - start) * ABREAST)
+    for day in range(whole, stop):
+        for lane in range(ABREAST):
+            days[(day - start) * ABREAST + lane] = rows[first + lane, day]
+
+
+# Each of the following is compiled twice, so that what is only for unknown returns is left out where none is
+# unknown.
+
+
+def _index(*, complete: bool) -> Callable[..., Any]:
+    @_compiled
+    def index(value: _Lanes, wealth: _Lanes, peak: _Lanes) -> tuple[_Lanes, ...]:
+        """One day more of wealth and its peak; an unknown return moves nothing, and makes no peak."""
+        moved = wealth * (each(1.0) + value)
+        peaked = moved >= peak
+        wealth = moved if complete else chosen(value == value, moved, wealth)  # noqa: PLR0124 - only NaN differs from itself
+        peak = chosen(peaked, wealth, peak)
+        depth = wealth / peak - each(1.0)
+        return wealth, peak, peaked, depth if complete else chosen(value == value, depth, each(0.0))  # noqa: PLR0124
+
+    return cast("Callable[..., Any]", index)
+
+
+def _drawdowns(*, complete: bool) -> Callable[..., Any]:
+    @_compiled
+    def drawdowns(value: _Lanes, today: _Lanes, peaked: _Lanes, depth: _Lanes, state: _Lanes) -> tuple[_Lanes, ...]:
+        """One day more of every drawdown; `deep` is of the one under way, and `since` its peak."""
+        deepest, depths, squares, under, falls, fall_depths, longest, deep, since, started = state
+        zero, one = each(0.0), each(1.0)
+        deep = least(depth, deep)
+        fallen = deep < zero
+        length = chosen(fallen, today - since, zero)
+        longest = most(length if complete else chosen(value == value, length, zero), longest)  # noqa: PLR0124
+        falls = chosen(fallen & peaked, falls + one, falls)
+        fall_depths = chosen(peaked, fall_depths + deep, fall_depths)
+        since = chosen(peaked, today, since)
+        if not complete:  # the place in front of the first known day is a peak too
+            started = chosen(value == value, one, started)  # noqa: PLR0124
+            since = chosen(started > zero, since, today)
+        under = chosen(depth < zero, under + one, under)
+        over = chosen(peaked, zero, deep)
+        depths, squares = depths + depth, squares + depth * depth
+        return least(deep, deepest), depths, squares, under, falls, fall_depths, longest, over, since, started
+
+    return cast("Callable[..., Any]", drawdowns)
+
+
+def _streaks(*, complete: bool) -> Callable[..., Any]:
+    @_compiled
+    def streaks(value: _Lanes, state: _Lanes) -> tuple[_Lanes, ...]:
+        """One day more of both streaks; an unknown return neither makes one longer nor ends it."""
+        most_wins, most_losses, wins, losses = state
+        zero, one = each(0.0), each(1.0)
+        other_wins = zero if complete else chosen(value == value, zero, wins)  # noqa: PLR0124 - only NaN differs from itself
+        other_losses = zero if complete else chosen(value == value, zero, losses)  # noqa: PLR0124
+        wins = chosen(value > zero, wins + one, other_wins)
+        losses = chosen(value < zero, losses + one, other_losses)
+        return most(wins, most_wins), most(losses, most_losses), wins, losses
+
+    return cast("Callable[..., Any]", streaks)
+
+
+def _walker(*, complete: bool) -> Callable[[np.ndarray, int, np.ndarray, np.ndarray], None]:
+    """Return the walk of eight rows over all days."""
+    index, drawdowns, streaks = _index(complete=complete), _drawdowns(complete=complete), _streaks(complete=complete)
+
+    @_compiled
+    def walk(rows: np.ndarray, first: int, days: np.ndarray, left: np.ndarray) -> None:
+        zero = each(0.0)
+        wealth, peak = each(1.0), each(1.0)
+        falls = (zero, zero, zero, zero, zero, zero, zero, zero, each(-1.0), zero)
+        runs = (zero, zero, zero, zero)
+        for start in range(0, rows.shape[1], _DAYS):
+            stop = min(start + _DAYS, rows.shape[1])
+            _turn(rows, first, start, stop, days)
+            for day in range(start, stop):
+                value = taken(days, (day - start) * ABREAST)
+                wealth, peak, peaked, depth = index(value, wealth, peak)
+                falls = drawdowns(value, each(float(day)), peaked, depth, falls)
+                runs = streaks(value, runs)
+        _leave(wealth, falls, runs, left)
+
+    return cast("Callable[[np.ndarray, int, np.ndarray, np.ndarray], None]", walk)
 
 
 @_compiled
-def _step(turned: np.ndarray, base: int, day: float, state: np.ndarray, complete: bool) -> None:  # noqa: FBT001 - compiled calls go by place
-    """One day more of every drawdown; an unknown return moves nothing."""
-    for lane in range(ABREAST):
-        known = complete | (turned[base + lane] == turned[base + lane])
-        wealth = state[_WEALTH + lane] * (1.0 + (turned[base + lane] if known else 0.0))
-        peak, since = state[_PEAK + lane], state[_SINCE + lane]
-        peaked = known & (wealth >= peak)
-        peak = wealth if peaked else peak
-        fallen = wealth / peak - 1.0
-        depth = fallen if known else 0.0
-        deep = min(state[_DEEP + lane], depth)
-        length = day - since if known & (deep < 0.0) else 0.0
-        # The place in front of the first known day is a peak too.
-        started = 1.0 if known else state[_STARTED + lane]
-        state[_STARTED + lane] = started
-        state[_SINCE + lane] = day if peaked | (started == 0.0) else since
-        state[_WEALTH + lane] = wealth
-        state[_PEAK + lane] = peak
-        state[_DEEP + lane] = 0.0 if peaked else deep
-        state[_DEEPEST + lane] = min(state[_DEEPEST + lane], depth)
-        state[_DEPTHS + lane] += depth
-        state[_SQUARES + lane] += depth * depth
-        state[_UNDER + lane] += 1.0 if depth < 0.0 else 0.0
-        state[_FALLS + lane] += 1.0 if peaked & (deep < 0.0) else 0.0
-        state[_FALL_DEPTHS + lane] += deep if peaked else 0.0
-        state[_LONGEST + lane] = max(state[_LONGEST + lane], length)
+def _leave(wealth: _Lanes, falls: _Lanes, runs: _Lanes, left: np.ndarray) -> None:
+    """Write down what is left; a drawdown that is still open is one too."""
+    deepest, depths, squares, under, count, fall_depths, longest, deep = falls[:8]
+    count = chosen(deep < each(0.0), count + each(1.0), count)
+    put(left, 0, wealth)
+    put(left, ABREAST, deepest)
+    put(left, 2 * ABREAST, depths)
+    put(left, 3 * ABREAST, squares)
+    put(left, 4 * ABREAST, under)
+    put(left, 5 * ABREAST, count)
+    put(left, 6 * ABREAST, fall_depths + deep)
+    put(left, 7 * ABREAST, longest)
+    put(left, 8 * ABREAST, runs[0])
+    put(left, 9 * ABREAST, runs[1])
 
 
-@_compiled
-def _streak(turned: np.ndarray, base: int, state: np.ndarray, complete: bool) -> None:  # noqa: FBT001 - compiled calls go by place
-    for lane in range(ABREAST):
-        value = turned[base + lane]
-        unknown = (not complete) & (value != value)  # noqa: PLR0124 - only NaN differs from itself
-        wins, losses = state[_WINS + lane], state[_LOSSES + lane]
-        wins = wins + 1.0 if value > 0.0 else (wins if unknown else 0.0)
-        losses = losses + 1.0 if value < 0.0 else (losses if unknown else 0.0)
-        state[_WINS + lane] = wins
-        state[_LOSSES + lane] = losses
-        state[_MOST_WINS + lane] = max(state[_MOST_WINS + lane], wins)
-        state[_MOST_LOSSES + lane] = max(state[_MOST_LOSSES + lane], losses)
+_walk_known, _walk_gaps = _walker(complete=True), _walker(complete=False)

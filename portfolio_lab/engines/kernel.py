@@ -1,4 +1,4 @@
-"""The same sums as `blocks`, compiled: paths sixteen abreast (`abreast`), all else one portfolio after the other.
+"""The same sums as `blocks`, compiled: paths eight abreast (`abreast`), all else one portfolio after the other.
 
 Imported only when it is asked for, because numba is optional and takes 0.4 s to import. The machine
 code is kept beside this file (or in the user's cache), so that only the first process compiles. What is kept
@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 import numba
 import numpy as np
 
-from portfolio_lab.engines import abreast, bits, constitution, sums
+from portfolio_lab.engines import abreast, bits, constitution, lanes, sums
 from portfolio_lab.engines.abreast import ABREAST, paths, room
 from portfolio_lab.engines.bits import WORD, lowest
 from portfolio_lab.engines.constitution import TAIL
@@ -79,14 +79,14 @@ def _all_rows(rows: np.ndarray, rate: float, found: np.ndarray) -> None:
     periods = rows.shape[1]
     every = np.arange(periods)
     known, at, tails = np.empty(periods), np.empty(periods, dtype=np.int64), np.empty((2, periods + 1))
-    turned, state = room()
+    days, left = room()
     in_step = len(rows) // ABREAST * ABREAST
     strange = np.zeros(ABREAST, dtype=np.int64)
     for row in range(rows.shape[0]):
         if row < in_step and row % ABREAST == 0:
             for lane in range(ABREAST):
                 strange[lane] = _strange(rows[row + lane])
-            paths(rows, row, turned, state, found, not strange.any())
+            paths(rows, row, days, left, found, not strange.any())
         elif row >= in_step:
             strange[row % ABREAST] = _strange(rows[row])
         count = _known(rows[row], known, at) if strange[row % ABREAST] else periods
@@ -397,4 +397,4 @@ def _keeping(source: int) -> Callable[[np.ndarray, float, np.ndarray], int]:
     return cast("Callable[[np.ndarray, float, np.ndarray], int]", kept)
 
 
-_kept = _keeping(source_number(*(Path(str(module.__file__)) for module in (abreast, bits, constitution, sums))))
+_kept = _keeping(source_number(*(Path(str(module.__file__)) for module in (abreast, bits, constitution, lanes, sums))))

@@ -48,7 +48,7 @@ def test_kernel_equals_the_reference_on_many_even_rows() -> None:
     agree(metrics(rows, engine="numba"), metrics(rows), 1e-12)
 
 
-@pytest.mark.parametrize("count", [15, 16, 17, 35])
+@pytest.mark.parametrize("count", [9, 15, 16, 17, 35])
 def test_kernel_equals_the_reference_however_many_rows_stand_beside_one_another(count: int) -> None:
     pytest.importorskip("numba")
     chance = np.random.default_rng(count)
