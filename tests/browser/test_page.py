@@ -188,6 +188,31 @@ def test_the_labs_own_notebook_shows_a_synced_store(browser: Any) -> None:
         shown.page.close(run_before_unload=True)
 
 
+def test_the_tearsheet_button_hands_out_the_users_own_sheet(browser: Any, tmp_path: Path) -> None:
+    lab = demo_lab()
+    with running_dashboard(lab.settings.root, port=0) as server:
+        shown = opened(browser, server)
+        choice = shown.page.locator(".pl-tearsheet-choice")
+        choice.get_by_label("Kind").select_option("Native")
+        choice.get_by_role("button", name="Tearsheet").click()
+        with shown.page.expect_download(timeout=60_000) as begun:
+            shown.page.get_by_role("link", name="Download tearsheet-alice-native.html").click(timeout=60_000)
+        assert begun.value.suggested_filename == "tearsheet-alice-native.html"
+        begun.value.save_as(tmp_path / "sheet.html")
+        assert shown.complaints == []
+        assert shown.elsewhere == []
+        shown.page.close(run_before_unload=True)
+    sheet = browser.new_page()
+    sheet.goto((tmp_path / "sheet.html").as_uri())
+    told = sheet.locator("#headline").inner_text()
+    figures = lab.performance("alice")
+    for name in ("total_return", "max_drawdown", "volatility", "win_rate"):
+        assert f"{abs(figures[name]):.2%}" in told, name
+    assert f"{figures['sharpe']:.2f}".removeprefix("-") in told
+    assert "alice" in sheet.locator("h1").inner_text()
+    sheet.close()
+
+
 # ---------------------------------------------------------------- the door
 
 
