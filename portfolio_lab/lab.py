@@ -176,7 +176,8 @@ class Lab(StoredBooks, Hindsight, StoredTables):
         Returns:
             Exact for spot and contracts; options are valued anew by Black-76 at their implied volatility.
             `attrs["equity"]` holds the accounts' equity, `attrs["options"]` how each was valued: "black-76", or by
-            its delta and why.
+            its delta and why. `attrs["unknown"]` names what has too short a history to be drawn: accounts that
+            hold it are NaN, because what they would lose is unknown.
         """
         return stressed_book(self._archive, self._book(user), shocks)
 
@@ -184,8 +185,8 @@ class Lab(StoredBooks, Hindsight, StoredTables):
         """Risk of one user's present book, or of all: concentration, VaR, leverage, liquidation, who falls first.
 
         Each is a frame of its own: `lab.risk().accounts` ranks every account by the fall or rise of all prices
-        that it survives; `.positions`, `.leverage`, `.value_at_risk`, `.correlation`, `.orders` and
-        `.concentration` are told in `portfolio_lab.risk.Risk`.
+        that it survives; `.positions`, `.margins`, `.options`, `.leverage`, `.value_at_risk`, `.correlation`, `.orders`
+        and `.concentration` are told in `portfolio_lab.risk.Risk`.
         """
         return book_risk(self._archive, self._book(user))
 

@@ -79,7 +79,8 @@ class Risk:
     """What `lab.risk` tells, each a frame or series of its own; shares are fractions of equity, losses < 0.
 
     `concentration`: how much of gross exposure sits in few underlyings (`engines.stress.concentration`).
-    `value_at_risk`: a bad day (5 %) of the present book by past prices, money, and its share of equity.
+    `value_at_risk`: a bad day (5 %) of the present book by past prices, money, and its share of equity; unknown while
+    something held has less than 30 days of prices, which `attrs["unknown"]` names.
     `correlation`: of daily returns of what is held; NaN below 30 days in common.
     `leverage`: one row an account: `equity`, `gross`, `contracts` (money), `leverage`, `contract_leverage`.
     `positions`: with `distance` to the venue's liquidation price, a fraction of the mark, the nearest first, and
@@ -104,8 +105,12 @@ class Risk:
     options: pd.DataFrame
 
     def __repr__(self) -> str:
-        parts = (f"{part.name}:\n{getattr(self, part.name).to_string()}" for part in fields(self))
-        return "\n\n".join(parts)
+        return "\n\n".join(f"{part.name}:\n{_told(getattr(self, part.name))}" for part in fields(self))
+
+
+def _told(part: pd.Series | pd.DataFrame) -> str:
+    reasons = [f"unknown: {name}: {why}" for name, why in part.attrs.get("unknown", {}).items()]
+    return "\n".join([part.to_string() if len(part) else "none", *reasons])
 
 
 def present_book(archive: Archive, slots: Mapping[str, pd.Timestamp], currency: str) -> Book:
@@ -172,7 +177,9 @@ def _named(rows: pd.DataFrame, user: str) -> pd.DataFrame:
 
 def stressed_book(archive: Archive, book: Book, shocks: Shocks) -> pd.DataFrame:
     """Return PnL (money) of each account (rows) in each scenario (columns); `lab.stress` tells of what."""
-    pnl = stress.stressed(book.linear_exposures(), _shocks(archive, book, shocks), book.revalued())
+    chosen = _shocks(archive, book, shocks)
+    pnl = stress.stressed(book.linear_exposures(), chosen, book.revalued())
+    pnl.attrs["unknown"] = chosen.attrs.get("unknown", {})
     pnl.attrs["equity"] = {str(name): float(value) for name, value in book.equity.items()}
     pnl.attrs["options"] = _methods(book.options)
     return pnl
@@ -198,7 +205,21 @@ def _shocks(archive: Archive, book: Book, shocks: Shocks) -> pd.DataFrame:
     if shocks not in set(stress.Correlation):
         known = ", ".join(repr(str(one)) for one in stress.Correlation)
         raise BadInputError(f"there is no preset {shocks!r}: use {known}, a mapping or a frame of shocks")
-    return stress.drawn_shocks(daily_returns_of(archive, underlyings), scenarios=SCENARIOS, correlation=shocks)
+    returns = daily_returns_of(archive, underlyings)
+    short = _short_histories(returns)
+    drawn = stress.drawn_shocks(returns.drop(columns=list(short)), scenarios=SCENARIOS, correlation=shocks)
+    frame = drawn.reindex(pd.Index(underlyings, name="underlying"))  # how far the others move is unknown, not 0
+    frame.attrs["unknown"] = short
+    return frame
+
+
+def _short_histories(returns: pd.DataFrame) -> dict[str, str]:
+    """Return why of each underlying nothing can be reckoned from its past; none of those that have enough of it."""
+    return {
+        str(name): f"{int(days)} days of prices are stored, {_FEWEST_DAYS} are needed"
+        for name, days in returns.notna().sum().items()
+        if days < _FEWEST_DAYS
+    }
 
 
 # ---------------------------------------------------------------- risk
@@ -230,7 +251,9 @@ def _value_at_risk(held: pd.Series, returns: pd.DataFrame, equity: float) -> pd.
     else:
         money = stress.book_value_at_risk(held, returns)
     shares = {f"{name}_share": share_or_nan(float(money[name]), equity) for name in ("historical", "parametric")}
-    return pd.concat([money, pd.Series(shares)])
+    told = pd.concat([money, pd.Series(shares)])
+    told.attrs["unknown"] = _short_histories(returns) if len(held) else {}
+    return told
 
 
 def _leverage(book: Book) -> pd.DataFrame:

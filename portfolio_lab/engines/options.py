@@ -133,9 +133,9 @@ def gains(options: pd.DataFrame, shocks: pd.DataFrame) -> np.ndarray:
 
     Args:
         options: from `priced`, all of method "black-76".
-        shocks: fractions of price, a row an underlying; one without a row is not moved.
+        shocks: fractions of price, a row an underlying; one without a row is not moved, NaN is unknown.
     """
-    moved = shocks.reindex(options["underlying"]).fillna(0.0).to_numpy()
+    moved = shocks.reindex(options["underlying"], fill_value=0.0).to_numpy(dtype="float64")
     rows = [_gain(row, shock) for row, shock in zip(_records(options), moved, strict=True)]
     return np.array(rows).reshape(moved.shape)
 

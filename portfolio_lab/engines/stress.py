@@ -99,17 +99,19 @@ def stressed(exposures: pd.DataFrame, shocks: pd.DataFrame, options: pd.DataFram
 
     Args:
         exposures: signed money, one row an account, one column an underlying; NaN where unknown.
-        shocks: from `shock_grid` or `drawn_shocks`; an underlying without a row is not moved.
+        shocks: from `shock_grid` or `drawn_shocks`; an underlying without a row is not moved, one whose shock is NaN
+            is moved nobody knows how far.
         options: those that are valued anew, of method "black-76" (`engines.options.priced`); they are not
             among `exposures`.
 
     Returns:
-        NaN for an account with an unknown exposure in an underlying that the scenario moves.
+        NaN for an account with an unknown exposure in an underlying that the scenario moves, or with any in
+        one whose shock is unknown.
     """
-    moved = shocks.reindex(exposures.columns).fillna(0.0).to_numpy()
+    moved = shocks.reindex(exposures.columns, fill_value=0.0).to_numpy(dtype="float64")
     known = exposures.fillna(0.0).to_numpy(dtype="float64")
-    unknown = exposures.isna().to_numpy().astype("float64") @ (moved != 0.0)
-    pnl = np.where(unknown > 0, np.nan, known @ moved)
+    unknown = exposures.isna().to_numpy().astype("float64") @ (moved != 0.0) + (known != 0.0) @ np.isnan(moved) * 1.0
+    pnl = np.where(unknown > 0, np.nan, known @ np.nan_to_num(moved))
     if options is not None and len(options):
         places = exposures.index.get_indexer(pd.Index(options["account"]))
         np.add.at(pnl, places[places >= 0], optional.gains(options[places >= 0], shocks))

@@ -42,6 +42,14 @@ def test_pnl_is_exposure_times_shock_and_unknown_where_the_exposure_is() -> None
     assert math.isnan(pnl.loc["b", "market -10 %"])
 
 
+def test_a_shock_that_is_unknown_makes_those_unknown_who_are_exposed_to_it() -> None:
+    exposures = pd.DataFrame({"BTC": [100.0, 100.0], "NEW": [5.0, 0.0]}, index=["a", "b"])
+    shocks = pd.DataFrame({"x": [-0.1, math.nan], "y": [-0.1, 0.0]}, index=["BTC", "NEW"])
+    pnl = stressed(exposures, shocks)
+    assert math.isnan(pnl.loc["a", "x"])
+    assert (pnl.loc["b", "x"], pnl.loc["a", "y"]) == (-10.0, -10.0)
+
+
 @given(st.floats(-0.99, 3.0), st.floats(1_000, 100_000), st.floats(0.01, 10), st.floats(-50_000, 50_000))
 def test_a_coin_margined_account_is_linear_in_its_price(
     shock: float, price: float, coins: float, notional: float

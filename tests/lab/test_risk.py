@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 import pytest
+from lab_rows import amount, book, commit
 
 from portfolio_lab import demo_lab
 from portfolio_lab.demo.binance import BinanceVenue
@@ -32,6 +33,8 @@ from portfolio_lab.models.holdings import ContractKind, Position
 from portfolio_lab.models.prices import Price
 from portfolio_lab.replay import SEED
 from portfolio_lab.sample import SINCE
+from portfolio_lab.settings import Settings
+from portfolio_lab.store import Store
 
 STEP = Decimal("0.5")
 """By how much prices are moved: every part of these books is linear in it, and the exchange rounds PnL in coins."""
@@ -120,10 +123,35 @@ def test_the_first_to_fall_comes_first(sample: Lab) -> None:
 
 
 def test_value_at_risk_is_a_loss_of_known_days(sample: Lab) -> None:
-    told = sample.risk("desk").value_at_risk
+    told = sample.risk("alice").value_at_risk
     assert told["expected_shortfall"] <= told["historical"] < 0
     assert told["days"] >= 30
-    assert told["parametric_share"] == pytest.approx(told["parametric"] / sample.equity("desk").iloc[-1])
+    assert told.attrs["unknown"] == {}
+    assert told["parametric_share"] == pytest.approx(told["parametric"] / sample.equity("alice").iloc[-1])
+
+
+def test_what_was_bought_of_late_is_unknown_and_named(lab: Lab, store: Store, settings: Settings) -> None:
+    rows = book(162)
+    slot = rows["portfolio_snapshots"][0]["slot"]
+    key = {"user": "alice", "slot": slot, "account": "okx:main", "wallet": "funding", "currency": "USD"}
+    rows["wallets"].append({**key, "grade": "ok", "code": "", "reason": ""})
+    rows["balances"].append({**key, "asset": "NEW", "quantity": amount(1), "price": 5.0, "value": 5.0})
+    rows["prices"].append({**rows["prices"][0], "venue": "okx", "asset": "NEW", "price": 5.0, "route": "NEW>USD"})
+    before = lab.risk("alice").value_at_risk
+    commit(store, rows, slot)
+    late = Lab(store, settings)
+    assert before.attrs["unknown"] == {}
+    assert before["historical"] < 0
+    why = {"NEW": "0 days of prices are stored, 30 are needed"}
+    told = late.risk("alice")
+    assert told.value_at_risk.attrs["unknown"] == why
+    assert math.isnan(told.value_at_risk["historical"])
+    assert "unknown: NEW: 0 days of prices are stored, 30 are needed" in repr(told)
+    assert "options:\nnone" in repr(told)
+    drawn = late.stress("alice", "history")
+    assert drawn.attrs["unknown"] == why
+    assert drawn.loc["alice okx:main"].isna().all()
+    assert drawn.loc["alice binance:main"].notna().all()
 
 
 def test_correlations_are_of_what_is_held(sample: Lab) -> None:
