@@ -8,15 +8,14 @@ what they carry from day to day stays in registers (`lanes`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-import numba
 import numpy as np
 
+from portfolio_lab.engines.compiled import compiled
 from portfolio_lab.engines.lanes import WIDTH, chosen, each, least, most, put, taken, turned
 
 _Lanes = Any  # eight numbers, or a tuple of such: numba knows what they are, mypy cannot
-_Function = TypeVar("_Function", bound=Callable[..., object])
 
 ABREAST = WIDTH
 """Portfolios in step."""
@@ -27,18 +26,13 @@ _DAYS = 128
 _FIRST, _LEFT = 14, 10
 
 
-def _compiled(function: _Function) -> _Function:
-    compiler = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-    return cast("_Function", compiler(function))
-
-
-@_compiled
+@compiled
 def room() -> tuple[np.ndarray, np.ndarray]:
     """Return what `paths` works in: the days that are turned, and what is left at the end."""
     return np.empty(ABREAST * _DAYS), np.empty(ABREAST * _LEFT)
 
 
-@_compiled
+@compiled
 def paths(
     rows: np.ndarray,
     first: int,
@@ -57,7 +51,7 @@ def paths(
             found[first + lane, _FIRST + place] = left[place * ABREAST + lane]
 
 
-@_compiled
+@compiled
 def _turn(rows: np.ndarray, first: int, start: int, stop: int, days: np.ndarray) -> None:
     """Put the returns of one day beside one another."""
     whole = start + (stop - start) // ABREAST * ABREAST
@@ -73,7 +67,7 @@ def _turn(rows: np.ndarray, first: int, start: int, stop: int, days: np.ndarray)
 
 
 def _index(*, complete: bool) -> Callable[..., Any]:
-    @_compiled
+    @compiled
     def index(value: _Lanes, wealth: _Lanes, peak: _Lanes) -> tuple[_Lanes, ...]:
         """One day more of wealth and its peak; an unknown return moves nothing, and makes no peak."""
         moved = wealth * (each(1.0) + value)
@@ -87,7 +81,7 @@ def _index(*, complete: bool) -> Callable[..., Any]:
 
 
 def _drawdowns(*, complete: bool) -> Callable[..., Any]:
-    @_compiled
+    @compiled
     def drawdowns(value: _Lanes, today: _Lanes, peaked: _Lanes, depth: _Lanes, state: _Lanes) -> tuple[_Lanes, ...]:
         """One day more of every drawdown; `deep` is of the one under way, and `since` its peak."""
         deepest, depths, squares, under, falls, fall_depths, longest, deep, since, started = state
@@ -111,7 +105,7 @@ def _drawdowns(*, complete: bool) -> Callable[..., Any]:
 
 
 def _streaks(*, complete: bool) -> Callable[..., Any]:
-    @_compiled
+    @compiled
     def streaks(value: _Lanes, state: _Lanes) -> tuple[_Lanes, ...]:
         """One day more of both streaks; an unknown return neither makes one longer nor ends it."""
         most_wins, most_losses, wins, losses = state
@@ -129,7 +123,7 @@ def _walker(*, complete: bool) -> Callable[[np.ndarray, int, np.ndarray, np.ndar
     """Return the walk of eight rows over all days."""
     index, drawdowns, streaks = _index(complete=complete), _drawdowns(complete=complete), _streaks(complete=complete)
 
-    @_compiled
+    @compiled
     def walk(rows: np.ndarray, first: int, days: np.ndarray, left: np.ndarray) -> None:
         zero = each(0.0)
         wealth, peak = each(1.0), each(1.0)
@@ -148,7 +142,7 @@ def _walker(*, complete: bool) -> Callable[[np.ndarray, int, np.ndarray, np.ndar
     return cast("Callable[[np.ndarray, int, np.ndarray, np.ndarray], None]", walk)
 
 
-@_compiled
+@compiled
 def _leave(wealth: _Lanes, falls: _Lanes, runs: _Lanes, left: np.ndarray) -> None:
     """Write down what is left; a drawdown that is still open is one too."""
     deepest, depths, squares, under, count, fall_depths, longest, deep = falls[:8]

@@ -15,11 +15,21 @@ WORD = 64
 
 def _lowest(_context: object, word: Any) -> tuple[Any, Callable[..., Any]]:  # noqa: ANN401 - a type of numba's own
     def instruction(_target: object, builder: Any, _signature: object, values: Any) -> Any:  # noqa: ANN401 - llvmlite has no types
-        # The flag says that nobody asks it of 0, whose lowest bit is nowhere.
-        return builder.cttz(values[0], values[0].type.__class__(1)(1))
+        # The flag says that it may be asked of 0 too.
+        place = builder.cttz(values[0], values[0].type.__class__(1)(0))
+        return builder.and_(place, place.type(WORD - 1))
 
     return numba.types.uint64(word), instruction
 
 
+def _ones(_context: object, word: Any) -> tuple[Any, Callable[..., Any]]:  # noqa: ANN401 - a type of numba's own
+    def instruction(_target: object, builder: Any, _signature: object, values: Any) -> Any:  # noqa: ANN401 - llvmlite has no types
+        return builder.ctpop(values[0])
+
+    return numba.types.int64(word), instruction
+
+
 lowest = cast("Callable[[np.uint64], int]", intrinsic(_lowest))
-"""The place of the lowest bit that is set in a word that is not 0."""
+"""The place of the lowest bit that is set in a word; 0 where none is."""
+ones = cast("Callable[[np.uint64], int]", intrinsic(_ones))
+"""How many bits are set in a word."""

@@ -140,6 +140,16 @@ def chosen(_context: _Native, _where: _Native, _this: _Native, _other: _Native) 
     return _lanes(_truths, _lanes, _lanes), lower
 
 
+@_native
+def answers(_context: _Native, truths: _Native) -> _Intrinsic:
+    """Return eight answers as the lowest bits of a word, that of the first lane lowest."""
+
+    def lower(_target: _Native, builder: _Native, _signature: _Native, given: _Native) -> _Native:
+        return builder.zext(builder.bitcast(given[0], ir.IntType(WIDTH)), ir.IntType(64))
+
+    return numba.types.uint64(truths), lower
+
+
 def _two(kind: _Native, result: _Native, instruction: Callable[..., _Native]) -> _Native:
     """Return an operation on two of a kind."""
 
@@ -180,10 +190,33 @@ _offer(operator.sub, _lanes, _lanes, lambda builder, one, other: builder.fsub(on
 _offer(operator.mul, _lanes, _lanes, lambda builder, one, other: builder.fmul(one, other, flags=_FUSED))
 _offer(operator.truediv, _lanes, _lanes, lambda builder, one, other: builder.fdiv(one, other))
 _offer(operator.and_, _truths, _truths, lambda builder, one, other: builder.and_(one, other))
-for _symbol, _sign in ((operator.lt, "<"), (operator.gt, ">"), (operator.ge, ">="), (operator.eq, "==")):
+_SIGNS = {operator.lt: "<", operator.le: "<=", operator.gt: ">", operator.ge: ">=", operator.eq: "=="}
+for _symbol, _sign in _SIGNS.items():
     _offer(_symbol, _lanes, _truths, _compared(_sign))
+
+
+def _folded(instruction: Callable[..., _Native]) -> _Native:
+    """Return what makes one number of eight: of their halves four, of those two."""
+
+    @_native
+    def fold(_context: _Native, _numbers: _Native) -> _Intrinsic:
+        def lower(_target: _Native, builder: _Native, _signature: _Native, given: _Native) -> _Native:
+            numbers = given[0]
+            for half in (WIDTH >> step for step in range(1, WIDTH.bit_length())):
+                other = ir.Constant(_PLACES, [(place + half) % WIDTH for place in range(WIDTH)])
+                numbers = instruction(builder, numbers, builder.shuffle_vector(numbers, numbers, other))
+            return builder.extract_element(numbers, ir.IntType(32)(0))
+
+        return numba.types.float64(_lanes), lower
+
+    return fold
+
 
 least = _two(_lanes, _lanes, _further("<"))
 """The smaller number of each lane; the second one where either is NaN."""
 most = _two(_lanes, _lanes, _further(">"))
 """The greater number of each lane; the second one where either is NaN."""
+least_of, most_of = _folded(_further("<")), _folded(_further(">"))
+"""The smallest of eight numbers, and the greatest."""
+sum_of = _folded(lambda builder, one, other: builder.fadd(one, other))
+"""The sum of eight numbers."""
