@@ -205,10 +205,21 @@ def _shocks(archive: Archive, book: Book, shocks: Shocks) -> pd.DataFrame:
     if shocks not in set(stress.Correlation):
         known = ", ".join(repr(str(one)) for one in stress.Correlation)
         raise BadInputError(f"there is no preset {shocks!r}: use {known}, a mapping or a frame of shocks")
-    returns = daily_returns_of(archive, underlyings)
-    short = _short_histories(returns)
+    return _drawn(daily_returns_of(archive, underlyings), shocks)
+
+
+def _drawn(returns: pd.DataFrame, shocks: str) -> pd.DataFrame:
+    """Return drawn shocks of what has a past; NaN for the rest, because how far that moves is unknown, not 0."""
+    underlyings, short = list(returns.columns), _short_histories(returns)
+    if not underlyings:
+        return pd.DataFrame(columns=range(SCENARIOS), dtype="float64")
+    if len(short) == len(underlyings):
+        told = "; ".join(f"{name}: {why}" for name, why in short.items())
+        raise BadInputError(
+            f"there is no past to draw shocks from ({told}): give your own, {{{underlyings[0]!r}: -0.2}}"
+        )
     drawn = stress.drawn_shocks(returns.drop(columns=list(short)), scenarios=SCENARIOS, correlation=shocks)
-    frame = drawn.reindex(pd.Index(underlyings, name="underlying"))  # how far the others move is unknown, not 0
+    frame = drawn.reindex(pd.Index(underlyings, name="underlying"))
     frame.attrs["unknown"] = short
     return frame
 

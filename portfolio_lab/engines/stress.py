@@ -306,6 +306,6 @@ def _common(returns: pd.DataFrame) -> pd.DataFrame:
     if len(known) < _FEWEST_DAYS:
         raise BadInputError(
             f"{len(known)} days are known for all of {', '.join(map(str, returns.columns))}; "
-            f"{_FEWEST_DAYS} are needed: leave out what has a short history"
+            f"{_FEWEST_DAYS} are needed: leave out what has a short history, or give shocks of your own"
         )
     return known

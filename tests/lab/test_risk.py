@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -89,6 +90,25 @@ def test_a_lab_without_a_snapshot_has_no_risk_to_tell(lab: Lab) -> None:
 def test_a_preset_that_is_none_is_refused(sample: Lab) -> None:
     with pytest.raises(BadInputError, match="use 'together', 'history', 'independent'"):
         sample.stress(shocks="crash")
+
+
+def test_without_a_past_nothing_is_drawn_and_the_remedy_is_told(
+    store: Store, settings: Settings, commit_places: Callable[..., None]
+) -> None:
+    commit_places(0, 9)
+    young = Lab(store, settings)
+    with pytest.raises(BadInputError, match=r"BTC: [12] days of prices are stored, 30 are needed\): give your own"):
+        young.stress("alice", "history")
+    assert young.stress("alice", {"BTC": -0.2}).notna().all(axis=None)
+
+
+def test_a_book_without_an_exposure_loses_nothing_in_any_day(store: Store, settings: Settings) -> None:
+    rows = book(0)
+    rows["balances"], rows["positions"] = rows["balances"][:1], []
+    commit(store, rows, rows["portfolio_snapshots"][0]["slot"])
+    found = Lab(store, settings).stress("alice", "history")
+    assert found.shape == (1, 1_000)
+    assert (found == 0.0).all(axis=None)
 
 
 # ---------------------------------------------------------------- the whole desk
