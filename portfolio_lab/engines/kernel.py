@@ -42,8 +42,10 @@ def sums_of_rows(rows: np.ndarray, rate: float, *, threads: int | None = None) -
     if len(shares) == 1:
         _kept(ready, rate, found)
     else:
-        with ThreadPoolExecutor(len(shares)) as pool:
-            list(pool.map(lambda share: _kept(ready[share], rate, found[share]), shares))
+        with ThreadPoolExecutor(len(shares) - 1) as pool:  # this thread takes a share too
+            others = pool.map(lambda share: _kept(ready[share], rate, found[share]), shares[1:])
+            _kept(ready[shares[0]], rate, found[shares[0]])
+            list(others)  # raises what one of them raised
     return Sums(*found.T.copy())
 
 

@@ -145,3 +145,23 @@ def test_a_tail_is_collected_whole_at_every_length(days: int) -> None:
     pytest.importorskip("numba")
     rows = np.round(np.random.default_rng(days).standard_t(3, (33, days)) * 0.02, 3)
     agree(metrics(rows, minimum_days=1, engine="numba"), metrics(rows, minimum_days=1), 1e-12)
+
+
+def test_a_tail_that_stands_in_one_stretch_is_collected_whole() -> None:
+    pytest.importorskip("numba")
+    rows = np.sort(np.random.default_rng(9).standard_t(3, (19, 700)) * 0.02, axis=1)
+    rows[5:10] = rows[5:10, ::-1]
+    agree(metrics(rows, minimum_days=1, engine="numba"), metrics(rows, minimum_days=1), 1e-12)
+
+
+def test_a_path_is_the_same_to_the_last_bit_whoever_stands_beside_it() -> None:
+    kernel = pytest.importorskip("portfolio_lab.engines.kernel")
+    rows = np.random.default_rng(10).normal(0, 0.02, (24, 500))
+    gaps = rows.copy()
+    gaps[3, 7], gaps[12, :40], gaps[17] = np.nan, np.nan, np.nan
+    alone, beside = kernel.sums_of_rows(rows, 0.0), kernel.sums_of_rows(gaps, 0.0)
+    turned = kernel.sums_of_rows(rows[::-1], 0.0)
+    whole = [row for row in range(24) if row not in {3, 12, 17}]
+    for one, other, back in zip(*map(dataclasses.astuple, (alone, beside, turned)), strict=True):
+        np.testing.assert_array_equal(one[whole], other[whole])
+        np.testing.assert_array_equal(one, back[::-1])
