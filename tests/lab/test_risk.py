@@ -26,12 +26,15 @@ from portfolio_lab.demo.okx_wire import OkxAsk
 from portfolio_lab.demo.people import open_accounts
 from portfolio_lab.demo.truth import account_truth
 from portfolio_lab.demo.wire import Asked
-from portfolio_lab.engines.exposure import position_exposure
+from portfolio_lab.engines.exposure import Line, position_exposure
+from portfolio_lab.engines.options import gains
 from portfolio_lab.engines.stress import shock_grid, stressed
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.lab import Lab
 from portfolio_lab.models.holdings import ContractKind, Position
 from portfolio_lab.models.prices import Price
+from portfolio_lab.models.tables import TABLES
+from portfolio_lab.options_held import held_options
 from portfolio_lab.replay import SEED
 from portfolio_lab.sample import SINCE
 from portfolio_lab.settings import Settings
@@ -277,6 +280,30 @@ def test_an_option_moves_by_its_delta(market: Market, days_ahead: int) -> None:
         up, down = (float(Bumped(by).option_mark(one, at)) for by in (0.002, -0.002))
         gained = 2 * (up - down) / 0.004
         assert position_exposure(held, prices, currency="USD") == pytest.approx(gained, rel=0.01)
+
+
+@pytest.mark.parametrize("days_ahead", [20, 60])
+@pytest.mark.parametrize("side", ["C", "P"])
+def test_an_option_in_a_crash_is_worth_what_the_exchange_says(market: Market, days_ahead: int, side: str) -> None:
+    at = milliseconds(SINCE) + 86_400_000
+    options = [
+        one for one in by_symbol("binance", OPTION).values()
+        if one.base == "BTC" and one.expiry > at and one.option_side == side
+    ]  # fmt: skip
+    spot = float(market.index("binance", "BTC", "USDT", at))
+    one = min(options, key=lambda one: (abs(one.expiry - at - days_ahead * 86_400_000), abs(float(one.strike) - spot)))
+    rows = pd.DataFrame([dict.fromkeys(TABLES["positions"].schema.names)]).assign(
+        account="binance:main", instrument=one.symbol, underlying="BTC", kind="option", side="net", quantity=-3.0,
+        mark_price=float(market.option_mark(one, at)), settle_asset="USDT",
+    )  # fmt: skip
+    now, dollar = pd.Timestamp(at, unit="ms", tz="UTC"), Price("USDT", "USD", 1.0, "index", ("USDT", "USD"), SINCE)
+    held = held_options(
+        rows, [Line("BTC", spot, ())], {"binance": {"USDT": dollar}}, user="a", slot=now, currency="USD"
+    )
+    assert held["reason"].tolist() == [""]
+    shocks = pd.DataFrame([[-0.3, 0.3]], index=["BTC"])
+    theirs = [-3.0 * float(Bumped(by).option_mark(one, at) - market.option_mark(one, at)) for by in (-0.3, 0.3)]
+    assert gains(held, shocks)[0].tolist() == pytest.approx(theirs, rel=1e-4, abs=0.1)
 
 
 class Bumped(Market):
