@@ -127,15 +127,16 @@ _ACCOUNTS: tuple[tuple[str, str, str, Profile, tuple[Wallet, ...]], ...] = (
 
 
 _SWINGS: dict[tuple[str, str, str], Swing] = {
-    ("alice", "binance", "main"): Swing(("LINK", "XRP"), ("ETHUSDT", "SOLUSDT"), 1_000),
-    ("desk", "binance", "main"): Swing(("DOGE",), ("ETHUSDT", "LINKUSDT"), 15_000),
-    ("desk", "binance", "hedge"): Swing(("SOL",), ("SOLUSDT",), 10_000),
-    ("desk", "okx", "main"): Swing(("XRP",), ("LINK-USDT-SWAP", "XRP-USDT-SWAP"), 12_000),
-    ("desk", "okx", "carry"): Swing((), ("ETH-USDT-SWAP",), 8_000),
-    ("carol", "okx", "main"): Swing(("SOL",), ("BTC-USDT-SWAP",), 1_500),
-    ("carol", "binance", "main"): Swing(("SOL", "XRP"), (), 1_200),
+    ("alice", "binance", "main"): Swing((), ("ETHUSDT", "SOLUSDT", "LINKUSDT"), 0, 1_000),
+    ("desk", "binance", "main"): Swing((), ("ETHUSDT", "LINKUSDT"), 0, 15_000),
+    ("desk", "binance", "hedge"): Swing(("ETH", "SOL"), (), 8_000, 0),
+    ("desk", "okx", "main"): Swing((), ("LINK-USDT-SWAP", "DOGE-USDT-SWAP"), 0, 12_000),
+    ("desk", "okx", "carry"): Swing(("SOL", "DOGE"), ("ETH-USDT-SWAP",), 8_000, 8_000),
+    ("carol", "okx", "main"): Swing(("SOL", "DOGE"), ("BTC-USDT-SWAP",), 350, 1_500),
+    ("carol", "binance", "main"): Swing(("SOL", "XRP"), (), 350, 0),
 }
-"""What the demo lab's accounts trade for hours or days, beside what they hold."""
+"""What the demo lab's accounts trade for hours or days: small beside what they hold, and in coins that one of
+them holds all the time at the same venue, so that their prices are known for all days."""
 
 
 @dataclass(frozen=True, slots=True)

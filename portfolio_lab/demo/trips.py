@@ -2,8 +2,8 @@
 
 Every market of a `Swing` is traded by itself, in turns of two days (contracts) or three (coins): a turn's trade
 opens on its first day and is closed before the next turn begins, some in two parts. Which way, how much and how
-long is a matter of seeded chance, so that there are winners and losers. Coins are held for long enough that
-two looks a day see them; they and the contracts are ones that the account does not hold otherwise.
+long is a matter of seeded chance, so that there are winners and losers. Coins are held over midnight, so that
+a look at the end of each day sees them; they and the contracts are ones that the account does not hold otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from portfolio_lab.demo.market import DAY_MS, HOUR_MS, STEP_MS, name_seed
 from portfolio_lab.models.accounts import Wallet
 
 _CONTRACT_TURN, _COIN_TURN = 2, 3
-_CONTRACT_HOURS, _COIN_HOURS = (2, 22), (16, 46)
+_CONTRACT_HOURS, _COIN_HOURS = (2, 22), (24, 46)
 _TAKEN = 0.8
 """Of the turns; in the others nothing looked worth it."""
 _IN_PARTS = 0.3
@@ -33,26 +33,30 @@ _WHOLE_LOTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Swing:
-    """What an account trades for hours or days: coins against USDT, linear contracts, and about for how much."""
+    """What an account trades for hours or days: coins and linear contracts, and for about how many USDT."""
 
     coins: tuple[str, ...]
     contracts: tuple[str, ...]
-    worth: int
+    coin_worth: int
+    contract_worth: int
 
 
 def swinging(book: Book, venue: str, opened: tuple[Wallet, ...], swing: Swing) -> Extra:
     """Return the round trips of an account, for each day those steps that fall on it."""
     hand = Hand(book, venue, opened)
-    coins = [(_Coin(hand, hand.spot(coin)), _COIN_TURN, _COIN_HOURS) for coin in swing.coins]
+    coins = [(_Coin(hand, hand.spot(coin)), swing.coin_worth, _COIN_TURN, _COIN_HOURS) for coin in swing.coins]
     listed = by_symbol(venue, LINEAR)
-    contracts = [(_Contract(hand, listed[name]), _CONTRACT_TURN, _CONTRACT_HOURS) for name in swing.contracts]
+    contracts = [
+        (_Contract(hand, listed[name]), swing.contract_worth, _CONTRACT_TURN, _CONTRACT_HOURS)
+        for name in swing.contracts
+    ]
 
     def plan(number: int, start: int) -> Plan:
         steps: Plan = []
-        for market, turn, hours in (*coins, *contracts):
+        for market, worth, turn, hours in (*coins, *contracts):
             for began in range(max(1, number - turn + 1), number + 1):
                 if (began - name_seed(book.name, market.one.symbol)) % turn == 0:
-                    steps += _turn(market, swing.worth, hours, start - (number - began) * DAY_MS)
+                    steps += _turn(market, worth, hours, start - (number - began) * DAY_MS)
         return [(at, act) for at, act in steps if start <= at < start + DAY_MS]
 
     return plan

@@ -164,16 +164,14 @@ def test_flows_and_fills_of_all_time_are_the_spot_balance(binance: Client) -> No
     for kind, sign in _TRANSFERS.items():
         for row in _all_transfers(client, kind, now - 89 * DAY_MS):
             add(row["asset"], sign * Decimal(row["amount"]))
-    for base in ("BTC", "ETH", "SOL", "LINK", "XRP"):
+    for base in ("BTC", "ETH", "SOL"):
         for row in client.private_get_mytrades({"symbol": f"{base}USDT", "fromId": 0, "limit": 1000}):
             sign = 1 if row["isBuyer"] else -1
             add(base, sign * Decimal(row["qty"]))
             add("USDT", -sign * Decimal(row["quoteQty"]))
             add(row["commissionAsset"], -Decimal(row["commission"]))
 
-    assert {asset: amount for asset, amount in _spot(client).items() if amount} == {
-        asset: amount for asset, amount in book.items() if amount
-    }
+    assert {asset: amount for asset, amount in _spot(client).items() if amount} == book
 
 
 _TRANSFERS = {
