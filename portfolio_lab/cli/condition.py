@@ -28,6 +28,7 @@ _REMEDIES = {
     "permission": "let the key read this wallet, or take the wallet out of lab.toml",
     "not_read_only": "make a read-only key, or set allow_trading_keys = true in lab.toml",
     "duplicate_account": "remove one of the two accounts with `portfolio-lab accounts remove`",
+    "identity_unknown": "nothing: the next cycle asks again; if it stays so, `portfolio-lab accounts check` tells why",
     "clock": "set this machine's clock",
     "rate_limited": "wait: the venue says when",
     "banned": "wait until the ban ends, and find out what else asks from this address",

@@ -41,9 +41,12 @@ def checked(
     """Return the reading, or one in which everything failed because the account must not be read.
 
     `known` is who the account was when the venue last said so: a key that may trade does so until the
-    venue says otherwise.
+    venue says otherwise. An account of which the venue never said so is left out where it could be
+    a second key of another one.
     """
-    failure = duplicates.get(reading.account.key) or _overpowered(known, settings)
+    failure = (
+        duplicates.get(reading.account.key) or _overpowered(known, settings) or _unidentified(reading, known, settings)
+    )
     if failure is None:
         return reading
     return replace(
@@ -58,6 +61,20 @@ def _overpowered(identity: Identity | None, settings: Settings) -> Failure | Non
         "not_read_only",
         f"its key may do more than read ({', '.join(identity.permissions)}): make a read-only key at the venue, "
         "or set allow_trading_keys = true in lab.toml",
+    )
+
+
+def _unidentified(reading: AccountReading, known: Identity | None, settings: Settings) -> Failure | None:
+    account = reading.account
+    if known is not None or sum(one.venue == account.venue for one in settings.accounts) == 1:
+        return None
+    if all(isinstance(found, Failure) for found in reading.wallets.values()):
+        return None  # why nothing could be read says more
+    reason = f" ({reading.identity.reason})" if isinstance(reading.identity, Failure) else ""
+    return Failure(
+        "identity_unknown",
+        f"{account.venue} has not told yet who the account is{reason}: it may be a second key of another one, "
+        "so it is left out until then",
     )
 
 

@@ -223,7 +223,7 @@ class _Round:
             self._orders(ask, reader, wallets),
             self._if(not by_stream, _flows(reader, ask.flows_since, self._until), f"{name} cash flows"),
             self._if(ask.wants_totals and has_time, reader.fetch_totals(in_background=True), f"{name} totals"),
-            self._if(ask.wants_identity and has_time, reader.fetch_identity(in_background=True), f"{name} identity"),
+            self._if(ask.wants_identity, reader.fetch_identity(in_background=True), f"{name} identity"),
         )
         return AccountReading(
             ask.account,

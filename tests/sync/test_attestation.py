@@ -84,6 +84,27 @@ async def test_the_same_account_under_two_keys_is_read_once(book: Cycles) -> Non
     assert "alice binance:main" in line.reason
 
 
+async def test_two_new_keys_count_not_before_the_venue_has_told_whose_they_are(book: Cycles) -> None:
+    """Both were written into lab.toml by hand, and the very first question who they are fails."""
+    book.configure(binance(Wallet.SPOT), binance(Wallet.SPOT, label="again"))
+    book.venue.faults["alice", "identity"] = UnreachableError("no answer")
+    report = await book.next()
+    assert (grade(report), equity(report)) == ("failed", None)
+    assert {line.code for line in report.wallets} == {"identity_unknown"}
+    assert "no answer" in report.wallets[0].reason
+    book.venue.faults.clear()
+    book.venue.identities = {"binance:main": Identity("42"), "binance:again": Identity("43")}
+    assert grade(await book.next()) == "complete"
+    book.restart()
+    book.venue.faults["alice", "identity"] = UnreachableError("no answer")
+    assert grade(await book.next()) == "complete", "who an account is was told once, and is kept"
+
+
+async def test_the_only_account_of_its_venue_needs_no_identity(book: Cycles) -> None:
+    book.venue.faults["alice", "identity"] = UnreachableError("no answer")
+    assert grade(await book.next()) == "complete"
+
+
 async def test_a_key_that_may_trade_is_refused_unless_the_lab_allows_it(book: Cycles) -> None:
     book.venue.identities = {"binance:main": Identity("42", permissions=("trade", "withdraw"))}
     report = await book.next()

@@ -146,6 +146,7 @@ def _compare(found: list[str], what: str, ours: float, theirs: float, scale: flo
         found.append(f"{what}: ours {ours!r}, the truth {theirs!r}")
 
 
+@pytest.mark.timeout(600)  # a minute on a quiet machine
 @settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000), hour=st.integers(0, 11))
 def test_thirty_wild_days_of_every_book(seed: int, hour: int) -> None:
