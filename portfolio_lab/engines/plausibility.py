@@ -3,14 +3,16 @@
 Venues answer for a moment with an empty list, or with a thousand times of what is there. Such
 an answer is well formed; only the books before and after it tell. A change is believed when
 the rest of the user's book pays for it (a trade, a transfer), or when the venue's own ledger
-tells of it; everything else is a doubt, to be confirmed by being seen again.
+tells of it; everything else is a doubt, to be confirmed by being seen again. What the ledger
+tells of pays for nothing else; what it leaves untold of the same asset does.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 MATTERS = 0.01
 """Share of equity below which nothing is doubted."""
@@ -56,7 +58,7 @@ def doubts(
     *,
     prices: Mapping[tuple[str, str], float],
     equity: float,
-    explained: Collection[tuple[str, str]] = (),
+    explained: Mapping[tuple[str, str], float] = MappingProxyType({}),
 ) -> list[Doubt]:
     """Return what of `now` is not to be believed yet, given the last complete book `before`.
 
@@ -72,12 +74,12 @@ def doubts(
         prices: in the reporting currency by (account, asset), the same for both books. A holding
             without one cannot be weighed: it is doubted when it vanished, never when it appeared.
         equity: of the last complete book; where it is not positive, its assets' sum is used.
-        explained: (account, asset) pairs that an event of the ledger between the two books touches.
+        explained: what events of the ledger between the two books come to, in signed units by (account, asset); NaN
+            where they may be anything.
     """
     changes = {key: now.get(key, 0.0) - before.get(key, 0.0) for key in {*before, *now}}
     worths = {key: change * prices.get((key[0], key[2]), math.nan) for key, change in changes.items() if change}
-    untold = [worth for key, worth in worths.items() if (key[0], key[2]) not in explained and not math.isnan(worth)]
-    whole = math.fsum(untold)
+    whole = math.fsum(_untold(changes, explained, prices))
     scale = (
         equity
         if equity > 0
@@ -89,6 +91,23 @@ def doubts(
         if kind and (key[0], key[2]) not in explained and _is_odd(kind, worth, whole, scale):
             found.append(Doubt(*key, kind, before.get(key, 0.0), now.get(key, 0.0)))
     return found
+
+
+def _untold(
+    changes: Mapping[HoldingKey, float],
+    explained: Mapping[tuple[str, str], float],
+    prices: Mapping[tuple[str, str], float],
+) -> Iterator[float]:
+    """The worth of each asset's change of which the ledger does not tell, where it has a price."""
+    by_asset: dict[tuple[str, str], float] = {}
+    for (account, _, asset, _), change in changes.items():
+        by_asset[account, asset] = by_asset.get((account, asset), 0.0) + change
+    for place, change in by_asset.items():
+        told = explained.get(place, 0.0)
+        # At most all of the change: the ledger may tell of what an earlier book held already.
+        part = change if math.isnan(told) else min(max(told, min(change, 0.0)), max(change, 0.0))
+        if place in prices:
+            yield (change - part) * prices[place]
 
 
 def _kind(before: float, seen: float) -> str:

@@ -50,15 +50,20 @@ def ledger_of(
     return sums
 
 
-def explained_by(ledger: Mapping[tuple[str, str], tuple[float, float]], doubted: Iterable[Row]) -> set[tuple[str, str]]:
-    """Return the (account, asset) pairs that the ledger tells of, but for doubts of which it does not tell enough."""
+def explained_by(
+    ledger: Mapping[tuple[str, str], tuple[float, float]], doubted: Iterable[Row]
+) -> dict[tuple[str, str], float]:
+    """Return what the ledger tells of, in signed units by (account, asset), without doubts of which it tells too little.
+
+    NaN where it may be anything.
+    """
     lacking = set()
     for row in doubted:
         change = _number(row["seen"]) - _number(row["before"])
         came, went = ledger.get((str(row["account"]), str(row["asset"])), (0.0, 0.0))
         if (came if change > 0 else went) < ENOUGH * abs(change):
             lacking.add((str(row["account"]), str(row["asset"])))
-    return set(ledger) - lacking
+    return {place: came - went for place, (came, went) in ledger.items() if place not in lacking}
 
 
 def _of_fill(row: Row) -> list[Told]:

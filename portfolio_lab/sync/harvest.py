@@ -125,7 +125,7 @@ class Cycle:
             slot=self._moment.slot,
             known_at=self._at,
         )
-        verdict = judge(explained=())
+        verdict = judge(explained={})
         if not verdict.rows:
             return verdict
         return judge(explained=explained_by(self._ledger(user, before), verdict.rows))

@@ -52,7 +52,7 @@ def judged(
     *,
     prices: Mapping[tuple[str, str], float],
     equity: float,
-    explained: Collection[tuple[str, str]],
+    explained: Mapping[tuple[str, str], float],
     pending: Sequence[Row],
     slot: datetime,
     known_at: datetime,
@@ -66,7 +66,7 @@ def judged(
         now: the same as read now.
         prices: by (account, asset), in the reporting currency.
         equity: of the last complete snapshot.
-        explained: (account, asset) pairs that the ledger told of since then.
+        explained: what the ledger told of since then, in signed units by (account, asset).
         pending: the stored rows of suspicions that are not over.
         slot: the slot of this cycle.
         known_at: goes into that column.
