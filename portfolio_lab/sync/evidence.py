@@ -53,7 +53,7 @@ def ledger_of(
 def explained_by(
     ledger: Mapping[tuple[str, str], tuple[float, float]], doubted: Iterable[Row]
 ) -> dict[tuple[str, str], float]:
-    """Return what the ledger tells of, in signed units by (account, asset), without doubts of which it tells too little.
+    """Return what the ledger tells of, in signed units by (account, asset); no doubt of which it tells too little.
 
     NaN where it may be anything.
     """
