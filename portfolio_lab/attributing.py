@@ -217,7 +217,7 @@ def _events(
 ) -> pd.DataFrame:
     fills, income, flows, moves = (_told(archive, user, name) for name in _IDENTITIES)
     parts = [
-        *_of_fills(fills, income),
+        *_of_fills(fills, income, prices),
         _of_income(income),
         *_of_flows(flows),
         *([] if by_wallet else _of_moves(moves, opaque)),
@@ -239,20 +239,23 @@ IN_TRANSIT = "in_transit"
 """What stands for the account of value between two own accounts."""
 
 
-def _of_fills(fills: pd.DataFrame, income: pd.DataFrame) -> list[pd.DataFrame]:
+def _of_fills(fills: pd.DataFrame, income: pd.DataFrame, prices: StoredPrices) -> list[pd.DataFrame]:
     booked = income.loc[income["kind"].isin(_LEDGER_OF_CONTRACTS), ["account", "wallet"]].drop_duplicates()
     keys = set(zip(booked["account"], booked["wallet"], strict=True))
     is_spot = fills["realised_pnl"].isna()
     told_twice = pd.Series([key in keys for key in zip(fills["account"], fills["wallet"], strict=True)], fills.index)
     rows = fills[is_spot | ~told_twice].assign(price=float("nan"))
     spot, contracts = rows[rows["realised_pnl"].isna()], rows[rows["realised_pnl"].notna()]
-    signed = spot["quantity"] * spot["side"].map({"buy": 1.0, "sell": -1.0})
-    paid = -signed * fills.loc[spot.index, "price"]
+    signed = spot["quantity"] * spot["side"].map({"buy": 1.0, "sell": -1.0}).astype("float64")
+    dealt = fills.loc[spot.index, "price"]
+    # A coin that came and went between two snapshots has no stored price: its own fill says what it was worth.
+    coin = prices.at(spot, spot["underlying"]).fillna(dealt * prices.at(spot, quote_of(spot)))
+    of_fee = coin.where(spot["fee_asset"] == spot["underlying"]).reindex(rows.index)
     return [
-        spot.assign(asset=spot["underlying"], quantity=signed, term="conversion"),
-        spot.assign(asset=quote_of(spot), quantity=paid, term="conversion"),
+        spot.assign(asset=spot["underlying"], quantity=signed, term="conversion", price=coin),
+        spot.assign(asset=quote_of(spot), quantity=-signed * dealt, term="conversion"),
         contracts.assign(asset=contracts["settle_asset"], quantity=contracts["realised_pnl"], term="realised"),
-        rows.assign(asset=rows["fee_asset"], quantity=rows["fee"], term="fee"),
+        rows.assign(asset=rows["fee_asset"], quantity=rows["fee"], term="fee", price=of_fee),
     ]
 
 

@@ -100,7 +100,7 @@ def _fill_events(fills: pd.DataFrame, prices: StoredPrices, held: dict[str, str]
         )
     ]
     quote = quote_of(fills)
-    sign = fills["side"].map({"buy": 1.0, "sell": -1.0})
+    sign = fills["side"].map({"buy": 1.0, "sell": -1.0}).astype("float64")
     fee_in_base = fills["fee"].where(is_spot & (fills["fee_asset"] == fills["underlying"]), 0.0)
     spot_book = fills["account"] + " " + fills["underlying"]
     side = fills["position_side"].where(fills["position_side"] != "net", "")
@@ -142,7 +142,7 @@ def _paid_in_coins(fills: pd.DataFrame, prices: StoredPrices) -> list[pd.DataFra
     """Return the other legs of fills: coins that others were bought with or sold for, and those that paid the fees."""
     is_spot, quote = fills["realised_pnl"].isna(), quote_of(fills)
     is_told = fills["fee_asset"].eq(quote) | (is_spot & fills["fee_asset"].eq(fills["underlying"]))
-    sign = fills["side"].map({"buy": -1.0, "sell": 1.0})
+    sign = fills["side"].map({"buy": -1.0, "sell": 1.0}).astype("float64")
     fee_in_quote = fills["fee"].where(fills["fee_asset"] == quote, 0.0)
     paid = fills.assign(
         asset=quote.astype(fills["underlying"].dtype),
