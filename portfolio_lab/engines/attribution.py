@@ -45,7 +45,7 @@ LARGE_RESIDUAL = 1e-4
 """Share of equity above which a residual is pointed at."""
 
 _OWN_RESULT = 0.25
-"""Share of a move that a wallet of unknown contents may have gained or lost on the same day."""
+"""Share of what moved that a wallet of unknown contents may have gained or lost on the same day."""
 
 _KEY = ["interval", "account", "pool", "asset"]
 _BOOK = [*_KEY, "settled", "unrealised", "price"]
@@ -239,15 +239,17 @@ def _without_moves(terms: pd.DataFrame) -> pd.DataFrame:
 def _with_untold_moves(terms: pd.DataFrame) -> pd.DataFrame:
     """Count as opaque what left a wallet of unknown contents while as much arrived unexplained, or the reverse.
 
-    Some venues tell no move when a copied position closes. Where both are of opposite sign and of nearly one size,
-    the rest is the wallet's own result; else only what they have in common is taken, and the rest stays a residual.
+    Some venues tell no move when a copied position closes. Where both are of opposite sign and differ by little of what
+    moved (in one coin, out in another), the rest is the wallet's own result; else only what they have in common is
+    taken, and the rest stays a residual.
     """
     residual = terms["term"] == "residual"
     place = [terms["interval"], terms["account"]]
     left = terms["value"].where(residual, 0.0).groupby(place).transform("sum")
     result = terms["value"].where(terms["term"] == "opaque", 0.0).groupby(place).transform("sum")
-    larger, smaller = np.maximum(left.abs(), result.abs()), np.minimum(left.abs(), result.abs())
-    alike = (left + result).abs() <= _OWN_RESULT * larger
+    moves = terms["value"].abs().where(residual, 0.0).groupby(place).transform("sum")
+    smaller = np.minimum(left.abs(), result.abs())
+    alike = (left + result).abs() <= _OWN_RESULT * np.maximum(moves, result.abs())
     common = np.where(left * result < 0, np.where(alike, left.abs(), smaller), 0.0)
     share = np.divide(common, left.abs(), out=np.zeros(len(terms)), where=common > 0)
     moved = terms[residual & (share > 0)].assign(term="opaque")

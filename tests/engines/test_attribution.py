@@ -112,6 +112,17 @@ def test_a_bots_result_is_its_change_less_what_was_moved_into_it() -> None:
     assert told(opening, poorer)["residual"] == -89.0
 
 
+def test_one_coin_out_of_a_bot_and_another_one_into_it_are_its_own_result() -> None:
+    """821 of BTC came out, 762 USDT went in, and the wallet is worth 11 less: nobody told, and it earned 48."""
+    opening = pd.concat([book(("USDT", 1000.0, 0.0, 1.0)), book(("USDT", 500.0, 0.0, 1.0), pool="bots")])
+    inside = book(("USDT", 489.0, 0.0, 1.0), pool="bots")
+    closing = pd.concat([book(("USDT", 238.0, 0.0, 1.0), ("BTC", 8.21, 0.0, 100.0)), inside])
+    assert told(opening, closing) == {"opaque": 48.0, "change": 48.0}
+    # A coin that went without another one in its place is none of that.
+    robbed = pd.concat([book(("USDT", 238.0, 0.0, 1.0)), inside])
+    assert told(opening, robbed)["residual"] == -762.0
+
+
 def test_an_unknown_price_leaves_the_sum_unknown() -> None:
     found = told(book(("NEW", 1.0, 0.0, math.nan)), book(("NEW", 1.0, 0.0, 5.0)))
     assert math.isnan(found["revaluation"])
