@@ -1,4 +1,4 @@
-"""Laid months after a power cut, under a failing disk, under folders that are killed, and in a bucket."""
+"""Laid months after a power cut, under a failing disk, with two folders at once, and in a bucket."""
 
 from __future__ import annotations
 
