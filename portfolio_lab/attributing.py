@@ -307,7 +307,7 @@ def _touches(moves: pd.DataFrame, opaque: set[tuple[str, str]]) -> list[bool]:
 def _by_interval(
     events: pd.DataFrame, intervals: pd.DataFrame, read_at: dict[tuple[str, str | None], pd.Series]
 ) -> pd.DataFrame:
-    """Return the events that each interval's two readings of their wallet lie around, with the `interval`."""
+    """Return the events that each interval's two readings of their wallet lie around, in time, with the `interval`."""
     parts = []
     for key, rows in events.groupby(["account", "wallet"], dropna=False):
         account, wallet = str(key[0]), str(key[1])
@@ -320,7 +320,7 @@ def _by_interval(
         parts.append(rows[inside].assign(interval=pd.DatetimeIndex(intervals["day"])[place[inside]]))
     if not parts:
         return events.assign(interval=pd.Series(dtype=intervals["day"].dtype))
-    found: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    found: pd.DataFrame = pd.concat(parts, ignore_index=True).sort_values("at", kind="stable", ignore_index=True)
     return found
 
 

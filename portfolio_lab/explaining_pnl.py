@@ -116,15 +116,17 @@ def _open_pnl(row: pd.Series, day: _Day) -> tuple[Node, ...]:
 
 def _revaluation(row: pd.Series, day: _Day) -> tuple[Node, ...]:
     opened, closed = (_of(book, row) for book in day.books)
-    if not len(closed):
+    mine = day.events[(day.events["account"] == row["account"]) & (day.events["asset"] == row["asset"])]
+    # What is not held at the close takes the last price known, as the attribution does.
+    known = mine["price"].dropna()
+    if not (len(closed) or len(known)):
         return ()
-    last, nodes = _price(closed), []
+    last, nodes = _price(closed) if len(closed) else float(known.iloc[-1]), []
     units = math.fsum(opened["settled"])
     if units:
         first = _price(opened)
         change = Node("change of price", last - first, day.currency, source=f"{first:.10g} to {last:.10g}")
         nodes.append(_product("held at the open", Node("quantity", units, str(row["asset"])), change))
-    mine = day.events[(day.events["account"] == row["account"]) & (day.events["asset"] == row["asset"])]
     for _, event in mine[mine["price"] != last].sort_values("at").iterrows():
         quantity = Node("quantity", float(event["quantity"]), str(row["asset"]), source=str(event["told_by"]))
         change = Node("change of price since", last - float(event["price"]), day.currency)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from portfolio_lab.errors import VenueError
 from portfolio_lab.exchanges import payloads
 from portfolio_lab.exchanges.binance import identity, orders, portfolio, totals
+from portfolio_lab.exchanges.binance.portfolio_margin import KnownMode
 from portfolio_lab.exchanges.binance.prices import Instruments
 from portfolio_lab.models.accounts import Wallet
 from portfolio_lab.models.holdings import AnswerMark
@@ -162,12 +163,12 @@ async def order_numbers(client: Any, instruments: Instruments) -> Any:
 
 
 async def total_numbers(client: Any, _: Instruments) -> Any:
-    told = await totals.fetch_totals(client)
+    told = await totals.fetch_totals(client, KnownMode())
     return [(row.scope, row.asset, row.quantity) for row in told.totals], told.absent
 
 
 async def identity_numbers(client: Any, _: Instruments) -> Any:
-    told = await identity.fetch_identity(client)
+    told = await identity.fetch_identity(client, KnownMode())
     return told.uid, told.permissions, told.is_ip_bound
 
 
