@@ -70,10 +70,10 @@ def peer_seconds(peer: Peer, matrix: np.ndarray) -> tuple[float, float, str]:
 
 def portfolios(count: int) -> None:
     matrix = invented(count)
-    compiled = cpu(lambda: metrics(matrix, engine="numba"))
+    compiled = cpu(lambda: metrics(matrix, engine="numba"), 20)  # milliseconds: three calls are not enough to settle
     plain = cpu(lambda: metrics(matrix))
-    clock = wall(lambda: metrics(matrix, engine="numba"))
-    bare = cpu(lambda: bare_kernel(matrix))
+    clock = wall(lambda: metrics(matrix, engine="numba"), 20)
+    bare = cpu(lambda: bare_kernel(matrix), 20)
     found = metrics(matrix[:50])[list(BARE_FIGURES)]
     np.testing.assert_allclose(bare_kernel(matrix[:50]), found.to_numpy(), rtol=1e-9, atol=1e-12)
     print(f"\n{count:,} portfolios x {DAYS:,} days, {len(FIGURES)} figures of ours; times ours (numba)")
