@@ -90,11 +90,12 @@ def attribution(
         _holdings(opening, closing, moved, prices),
         *_open_pnl(opening, closing, prices, positions),
     ]
-    terms = pd.concat(parts, ignore_index=True)
-    terms = _without_moves(terms).astype({"value": "float64"})
+    terms = pd.concat(parts, ignore_index=True).astype({"value": "float64"})
+    turnover = _turnover(terms)
+    terms = _without_moves(terms)
     columns = ["interval", "account", "asset", "instrument", "term"]
     summed = terms.groupby(columns, sort=True)["value"].agg(lambda values: values.sum(skipna=False)).reset_index()
-    summed = _with_untold_moves(summed)
+    summed = _with_untold_moves(summed, turnover)
     return summed[summed["value"] != 0.0].reset_index(drop=True)
 
 
@@ -236,12 +237,19 @@ def _without_moves(terms: pd.DataFrame) -> pd.DataFrame:
     return terms.assign(term=terms["term"].mask(told_as_value | (terms["term"] == _MOVE), "opaque"))
 
 
-def _with_untold_moves(terms: pd.DataFrame) -> pd.DataFrame:
+def _turnover(terms: pd.DataFrame) -> pd.Series:
+    """Return by interval and account how much the worth of its wallets of unknown contents changed, each by itself."""
+    inside = terms[(terms["pool"] != "") & ~terms["term"].isin(["flow", "transfer"])]
+    changes = inside.groupby(["interval", "account", "pool"])["value"].sum().abs()
+    return changes.groupby(level=["interval", "account"]).sum()
+
+
+def _with_untold_moves(terms: pd.DataFrame, turnover: pd.Series) -> pd.DataFrame:
     """Count as opaque what left a wallet of unknown contents while as much arrived unexplained, or the reverse.
 
     Some venues tell no move when a copied position closes. Where both are of opposite sign and differ by little of what
-    moved (in one coin, out in another), the rest is the wallet's own result; else only what they have in common is
-    taken, and the rest stays a residual.
+    moved (in one coin, out in another; out of one such wallet, into another), the rest is the wallets' own result; else
+    only what they have in common is taken, and the rest stays a residual.
     """
     residual = terms["term"] == "residual"
     place = [terms["interval"], terms["account"]]
@@ -249,7 +257,8 @@ def _with_untold_moves(terms: pd.DataFrame) -> pd.DataFrame:
     result = terms["value"].where(terms["term"] == "opaque", 0.0).groupby(place).transform("sum")
     moves = terms["value"].abs().where(residual, 0.0).groupby(place).transform("sum")
     smaller = np.minimum(left.abs(), result.abs())
-    alike = (left + result).abs() <= _OWN_RESULT * np.maximum(moves, result.abs())
+    turned = turnover.reindex(pd.MultiIndex.from_arrays(place), fill_value=0.0).to_numpy()
+    alike = (left + result).abs() <= _OWN_RESULT * np.maximum(moves, turned)
     common = np.where(left * result < 0, np.where(alike, left.abs(), smaller), 0.0)
     share = np.divide(common, left.abs(), out=np.zeros(len(terms)), where=common > 0)
     moved = terms[residual & (share > 0)].assign(term="opaque")

@@ -123,6 +123,16 @@ def test_one_coin_out_of_a_bot_and_another_one_into_it_are_its_own_result() -> N
     assert told(opening, robbed)["residual"] == -762.0
 
 
+def test_out_of_one_bot_and_into_another_is_their_own_result() -> None:
+    """A bot of 505 was closed, 547 went to a trader who lost 15 of it: 42 less in cash, 27 more in the wallets."""
+    closed = pd.concat([book(("USDT", 958.0, 0.0, 1.0)), book(("USDT", 532.0, 0.0, 1.0), pool="copy")])
+    opening = pd.concat([book(("USDT", 1000.0, 0.0, 1.0)), book(("USDT", 505.0, 0.0, 1.0), pool="bots")])
+    assert told(opening, closed) == pytest.approx({"opaque": -15.0, "change": -15.0})
+    # Half of the cash gone is not what such wallets lose of it.
+    robbed = pd.concat([book(("USDT", 500.0, 0.0, 1.0)), book(("USDT", 532.0, 0.0, 1.0), pool="copy")])
+    assert told(opening, robbed)["residual"] == pytest.approx(-473.0)
+
+
 def test_an_unknown_price_leaves_the_sum_unknown() -> None:
     found = told(book(("NEW", 1.0, 0.0, math.nan)), book(("NEW", 1.0, 0.0, 5.0)))
     assert math.isnan(found["revaluation"])
