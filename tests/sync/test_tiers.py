@@ -192,6 +192,7 @@ async def test_totals_and_identity_without_room_are_no_failure_and_asked_for_aga
     for asked in (1, 2):
         report = await cycles.next()
         assert (report.alerts, grade(report), cycles.asked(part)) == ((), "complete", asked)
+        assert [line.wallet for line in report.activity if not line.is_ok] == []
     cycles.venue.faults.clear()
     await cycles.next()
     await cycles.next()
