@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,7 @@ import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 from _store_peers import START, Delta, DuckFile, Ours, Plain, Sqlite, cycle, deltalake, first_cycle
 
 from portfolio_lab.models.tables import TABLES
@@ -33,6 +35,8 @@ from portfolio_lab.store import Store
 HOUR_MINUTES, DAY_MINUTES = 60, 1440
 YEAR_DAYS = 365
 EDGE = 100
+PROGRESS_DAYS = 30
+USERS_AT_ONCE, ROW_GROUP = 10, 122_880  # DuckDB's own size of a row group
 APPEND_BAR, FLAT_BAR, YEAR_BAR, STATE_BAR = 2.0, 1.3, 1.5, 2.0
 
 
@@ -176,15 +180,27 @@ def laid_year(folder: Path, users: int, days: int) -> tuple[Store, Path]:
         part = day_of_snapshots(day, users, chance)
         slot = START + timedelta(days=day)
         store.commit({"portfolio_snapshots": part}, slot=slot, writer="bench", sync_id="one")
+        if day % PROGRESS_DAYS == PROGRESS_DAYS - 1:
+            print(f"  {day + 1} of {days} days laid down", file=sys.stderr)
+    print("  folding", file=sys.stderr)
     for _ in range(2):  # the second one sweeps what the first one superseded
         store.fold(today=(START + timedelta(days=days)).date(), grace=timedelta(0))
     plain = folder / "year.parquet"
-    files = [str(path) for path in store.files("portfolio_snapshots")]
-    names = ", ".join(f'"{name}"' for name in TABLES["portfolio_snapshots"].schema.names)
-    query = f"copy (select {names} from read_parquet($1) order by user, slot) to '{plain}' (compression zstd)"  # noqa: S608 - our own names
-    duckdb.execute("set timezone = 'UTC'")
-    duckdb.execute(query, [files])
+    one_sorted_file([str(path) for path in store.files("portfolio_snapshots")], plain, users)
     return store, plain
+
+
+def one_sorted_file(files: list[str], plain: Path, users: int) -> None:
+    """Write all rows into one file by user and slot; some users at a time, since a hundred million do not fit."""
+    schema = TABLES["portfolio_snapshots"].schema
+    names = ", ".join(f'"{name}"' for name in schema.names)
+    query = f"select {names} from read_parquet($1) where user between $2 and $3 order by user, slot"  # noqa: S608 - our own names
+    duckdb.execute("set timezone = 'UTC'")
+    with pq.ParquetWriter(plain, schema, compression="zstd") as writer:
+        for first in range(0, users, USERS_AT_ONCE):
+            border = [f"user-{number:05d}" for number in (first, first + USERS_AT_ONCE - 1)]
+            part = duckdb.sql(query, params=[files, *border]).to_arrow_table()
+            writer.write_table(part.cast(schema), row_group_size=ROW_GROUP)
 
 
 def years(folder: Path, users: int, days: int) -> None:
@@ -250,6 +266,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=YEAR_DAYS, help="how many the rows are spread over")
     parser.add_argument("--folder", type=Path, default=Path.cwd(), help="where to write: a disk, not a tmpfs")
     chosen = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # a run takes an hour: each line when it is known
     for users in chosen.users:
         with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
             ours = appends(Path(folder), users, chosen.commits, min(chosen.peer_commits, chosen.commits))

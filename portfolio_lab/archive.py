@@ -128,7 +128,7 @@ class Archive:
         fresh = commits - self._seen
         self._results.clear()
         # A repair may take a damaged commit out: then nothing is fresh, and the past has changed.
-        if self._newest is not None and min((slot for _, slot in fresh), default=self._newest) <= self._newest:
+        if self._newest is None or min((slot for _, slot in fresh), default=self._newest) <= self._newest:
             self._histories.clear()
         self._seen = frozenset(commits)
         self._newest = max(slot for _, slot in commits)

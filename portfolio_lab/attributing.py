@@ -167,9 +167,15 @@ def _settled(book: pd.DataFrame, opaque: set[tuple[str, str]]) -> pd.DataFrame:
             "asset": book["asset"],
             "settled": book["quantity"].astype("float64") - unrealised,
             "unrealised": unrealised,
+            "embedded": book["components"].map(_of_bots, na_action="ignore").astype("float64").fillna(0.0),
             "price": book["price"].astype("float64"),
         }
     )
+
+
+def _of_bots(components: str) -> float:
+    """Return the units that bots inside of a wallet hold."""
+    return float(json.loads(components).get("bots", 0.0))
 
 
 def _market_value(components: str | None) -> float:

@@ -35,7 +35,7 @@ TERMS: dict[str, str] = {
     "promotion": "gifts and trial funds, which no trading earned",
     "revaluation": "what holdings gained or lost in price",
     "conversion": "bought and sold: what was paid or received against the price at that time",
-    "opaque": "result of wallets of which only a value is told (bots, copy trading), with what moved there untold",
+    "opaque": "result of wallets and bots of which only a value is told, with what moved there or was exchanged untold",
     "other": "booked by the venue under a word that we do not know",
     "residual": "what no event explains",
 }
@@ -45,7 +45,7 @@ LARGE_RESIDUAL = 1e-4
 """Share of equity above which a residual is pointed at."""
 
 _OWN_RESULT = 0.25
-"""Share of what moved that a wallet of unknown contents may have gained or lost on the same day."""
+"""Share of what moved or was exchanged that a wallet of unknown contents may have gained or lost on the same day."""
 
 _KEY = ["interval", "account", "pool", "asset"]
 _BOOK = [*_KEY, "settled", "unrealised", "price"]
@@ -65,7 +65,8 @@ def attribution(
 
     Args:
         opening: one row an (interval, account, pool, asset): `settled` and `unrealised` units, and `price`
-            (reporting currency; NaN unknown). What is absent is 0.
+            (reporting currency; NaN unknown). What is absent is 0. `embedded`, where there is such a column, is how
+            many of the settled units bots hold inside of the wallet, whose trades nobody tells.
         closing: the same at the other end.
         events: the same key, `quantity` (units, + in, - out), `price` (at the event; NaN takes the closing one),
             `term` (a key of TERMS, or "move" for what goes from one pool of the account to another) and
@@ -93,9 +94,8 @@ def attribution(
     terms = pd.concat(parts, ignore_index=True).astype({"value": "float64"})
     turnover = _turnover(terms)
     terms = _without_moves(terms)
-    columns = ["interval", "account", "asset", "instrument", "term"]
-    summed = terms.groupby(columns, sort=True)["value"].agg(lambda values: values.sum(skipna=False)).reset_index()
-    summed = _with_untold_moves(summed, turnover)
+    summed = _with_untold_moves(_summed(terms), turnover)
+    summed = _summed(_with_untold_trades(summed, opening, closing, prices))
     return summed[summed["value"] != 0.0].reset_index(drop=True)
 
 
@@ -237,11 +237,42 @@ def _without_moves(terms: pd.DataFrame) -> pd.DataFrame:
     return terms.assign(term=terms["term"].mask(told_as_value | (terms["term"] == _MOVE), "opaque"))
 
 
+def _summed(terms: pd.DataFrame) -> pd.DataFrame:
+    """Return one row an interval, account, asset, instrument and term."""
+    columns = ["interval", "account", "asset", "instrument", "term"]
+    return terms.groupby(columns, sort=True)["value"].agg(lambda values: values.sum(skipna=False)).reset_index()
+
+
 def _turnover(terms: pd.DataFrame) -> pd.Series:
     """Return by interval and account how much the worth of its wallets of unknown contents changed, each by itself."""
     inside = terms[(terms["pool"] != "") & ~terms["term"].isin(["flow", "transfer"])]
     changes = inside.groupby(["interval", "account", "pool"])["value"].sum().abs()
     return changes.groupby(level=["interval", "account"]).sum()
+
+
+def _with_untold_trades(
+    terms: pd.DataFrame, opening: pd.DataFrame, closing: pd.DataFrame, prices: pd.DataFrame
+) -> pd.DataFrame:
+    """Count as opaque what bots inside of a wallet exchanged: one of their coins went unexplained, and one came.
+
+    Both must be worth about the same, and no more than what the bots' holdings changed by: a loss alone is none.
+    """
+    if "embedded" not in opening:
+        return terms
+    key = ["interval", "account", "asset"]
+    first, last = (book.groupby(key)["embedded"].sum().astype("float64") for book in (opening, closing))
+    changed = last.sub(first, fill_value=0.0)
+    price = prices["closing_price"].groupby(level=key).last()
+    worth = _product(changed, price.reindex(changed.index)).abs().groupby(level=key[:2]).sum()
+    theirs = pd.concat([first[first != 0.0], last[last != 0.0]]).index
+    legs = (terms["term"] == "residual") & pd.MultiIndex.from_frame(terms[key]).isin(theirs)
+    place = [terms["interval"], terms["account"]]
+    came = terms["value"].clip(lower=0.0).where(legs, 0.0).groupby(place).transform("sum")
+    went = -terms["value"].clip(upper=0.0).where(legs, 0.0).groupby(place).transform("sum")
+    smaller = np.minimum(came, went)
+    limit = worth.reindex(pd.MultiIndex.from_arrays(place)).to_numpy() * (1.0 + _OWN_RESULT)
+    traded = ((came - went).abs() <= _OWN_RESULT * smaller) & (smaller <= limit)
+    return terms.assign(term=terms["term"].mask(legs & traded, "opaque"))
 
 
 def _with_untold_moves(terms: pd.DataFrame, turnover: pd.Series) -> pd.DataFrame:
@@ -264,6 +295,4 @@ def _with_untold_moves(terms: pd.DataFrame, turnover: pd.Series) -> pd.DataFrame
     moved = terms[residual & (share > 0)].assign(term="opaque")
     moved["value"] *= share[moved.index]
     kept = terms.assign(value=terms["value"].where(~residual, terms["value"] * (1.0 - share)))
-    columns = ["interval", "account", "asset", "instrument", "term"]
-    both = pd.concat([kept, moved], ignore_index=True)
-    return both.groupby(columns, sort=True)["value"].agg(lambda values: values.sum(skipna=False)).reset_index()
+    return _summed(pd.concat([kept, moved], ignore_index=True))

@@ -67,34 +67,53 @@ def _all_rows(rows: np.ndarray, rate: float, found: np.ndarray) -> None:
     known, at, tails = np.empty(periods), np.empty(periods, dtype=np.int64), np.empty((2, periods + WORD))
     days, left = room()
     in_step = len(rows) // ABREAST * ABREAST
-    totals = np.empty(ABREAST)
-    for row in range(rows.shape[0]):
-        if row < in_step and row % ABREAST == 0:
-            for lane in range(ABREAST):
-                totals[lane] = _total(rows[row + lane])
-            paths(rows, row, days, left, found, not np.isnan(totals).any())
-        elif row >= in_step:
-            totals[row % ABREAST] = _total(rows[row])
-        # Whatever is unknown makes the sum unknown too.
-        count = _known(rows[row], known, at) if np.isnan(totals[row % ABREAST]) else periods
-        values, places = (known[:count], at[:count]) if count < periods else (rows[row], every)
-        found[row, 2] = (_total(values) if count < periods else totals[row % ABREAST]) / max(count, 1)
-        _one_row(values, places, rate, tails, found[row])
-        if row >= in_step:
-            _path(values, places, found[row])
-            _streaks(values, found[row])
+    for first in range(0, in_step, ABREAST):
+        complete = paths(rows, first, days, left, found)
+        for row in range(first, first + ABREAST):
+            values, places = (rows[row], every) if complete else _without_gaps(rows[row], every, known, at)
+            _rest(values, places, rate, tails, found[row])
+    for row in range(in_step, len(rows)):
+        values, places = _without_gaps(rows[row], every, known, at)
+        _plain_sums(values, found[row])
+        _rest(values, places, rate, tails, found[row])
+        _path(values, places, found[row])
+        _streaks(values, found[row])
 
 
 @compiled
-def _one_row(values: np.ndarray, places: np.ndarray, rate: float, tails: np.ndarray, sums: np.ndarray) -> None:
-    """Enter all but the path; the mean is there already."""
-    sums[0] = len(values)
-    if not len(values):
-        sums[1] = sums[3] = sums[4] = sums[5] = sums[6] = sums[7] = sums[8] = sums[9] = sums[10] = sums[11] = 0.0
+def _without_gaps(
+    row: np.ndarray, every: np.ndarray, known: np.ndarray, at: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the known returns and their places."""
+    if not np.isnan(_total(row)):  # whatever is unknown makes the sum unknown too
+        return row, every
+    count = _known(row, known, at)
+    return known[:count], at[:count]
+
+
+@compiled_for_known
+def _plain_sums(values: np.ndarray, sums: np.ndarray) -> None:
+    """Enter what `paths` enters for rows in which nothing is unknown."""
+    sums[2] = _total(values)
+    sums[9], sums[10], sums[6] = _around(values, 0.0)
+    sums[11] = len(values) - up_to(values, len(values), 0.0)
+
+
+@compiled
+def _rest(values: np.ndarray, places: np.ndarray, rate: float, tails: np.ndarray, sums: np.ndarray) -> None:
+    """Enter all but the path; the plain sums are there already, that of all returns in place of the mean."""
+    count = len(values)
+    sums[0] = count
+    if not count:
+        sums[1] = sums[3] = sums[4] = sums[5] = sums[7] = sums[8] = 0.0
         sums[2] = sums[12] = sums[13] = sums[24] = sums[25] = sums[26] = np.nan
         return
-    sums[1] = places[len(values) - 1] - places[0] + 1
-    _moments(values, rate, sums)
+    sums[1] = places[count - 1] - places[0] + 1
+    sums[2] /= count
+    sums[7], sums[8] = sums[9], sums[10]
+    if rate:
+        sums[7], sums[8], sums[6] = _around(values, rate)
+    _moments(values, sums)
     tails_of(values, tails[0], tails[1], sums)
 
 
@@ -119,7 +138,7 @@ def _known(row: np.ndarray, known: np.ndarray, at: np.ndarray) -> int:
 
 
 @compiled_for_known
-def _moments(values: np.ndarray, rate: float, sums: np.ndarray) -> None:
+def _moments(values: np.ndarray, sums: np.ndarray) -> None:
     mean, second, third, fourth = sums[2], 0.0, 0.0, 0.0
     for day in range(len(values)):
         spread = values[day] - mean
@@ -128,16 +147,6 @@ def _moments(values: np.ndarray, rate: float, sums: np.ndarray) -> None:
         third += square * spread
         fourth += square * square
     sums[3], sums[4], sums[5] = second, third, fourth
-    _sides(values, rate, sums)
-
-
-@compiled_for_known
-def _sides(values: np.ndarray, rate: float, sums: np.ndarray) -> None:
-    """Enter gains and losses, and what is above and below the risk-free return."""
-    gains, losses, squares = _around(values, 0.0)
-    above, below, shortfall = _around(values, rate) if rate else (gains, losses, squares)
-    sums[6], sums[7], sums[8], sums[9], sums[10] = shortfall, above, below, gains, losses
-    sums[11] = len(values) - up_to(values, len(values), 0.0)
 
 
 @compiled_for_known

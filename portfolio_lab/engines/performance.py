@@ -26,6 +26,8 @@ from portfolio_lab.errors import BadInputError
 FIGURES: dict[str, str] = {figure.name: figure.definition for figure in OF_RETURNS}
 """Every figure that `metrics` names, and its definition."""
 
+_COLUMNS = pd.Index(list(FIGURES))  # made once: it takes as long as a hundred portfolios
+
 Engine = Literal["numpy", "numba"]
 
 
@@ -92,7 +94,7 @@ def metrics(
     if isinstance(returns, pd.Series):
         return pd.Series({name: float(found[name][0]) for name in FIGURES}, name=returns.name)
     table = np.stack([found[name] for name in FIGURES])
-    return pd.DataFrame(table.T, index=rows.names, columns=list(FIGURES), copy=False)
+    return pd.DataFrame(table.T, index=rows.names, columns=_COLUMNS, copy=False)
 
 
 def _sums(rows: np.ndarray, rate: float, engine: Engine) -> Sums:

@@ -133,6 +133,28 @@ def test_out_of_one_bot_and_into_another_is_their_own_result() -> None:
     assert told(opening, robbed)["residual"] == pytest.approx(-473.0)
 
 
+def test_what_a_bot_inside_of_a_wallet_exchanged_is_its_own_result() -> None:
+    """It gave 300 USDT for 3 BTC, worth 291 by now; and somebody moved 100 USDT of the wallet's cash into it."""
+
+    def inside(cash: tuple[float, float], bots: tuple[float, float]) -> pd.DataFrame:
+        whole = book(("USDT", cash[0] + bots[0], 0.0, 1.0), ("BTC", cash[1] + bots[1], 0.0, 97.0))
+        return whole.assign(embedded=list(bots))
+
+    opening = inside((1000.0, 5.0), (400.0, 0.0))
+    traded = inside((900.0, 5.0), (200.0, 3.0))
+    assert told(opening, traded) == pytest.approx({"opaque": -9.0, "change": -9.0})
+    # Cash that went without a coin in its place is missing, whatever the bot did ...
+    robbed = inside((700.0, 5.0), (400.0, 0.0))
+    assert told(opening, robbed) == pytest.approx({"residual": -300.0, "change": -300.0})
+    # ... and what changed places while the bot held still, was not the bot.
+    holding = inside((1000.0, 5.0), (400.0, 1.0))
+    swapped = inside((700.0, 8.0), (400.0, 1.0))
+    assert told(holding, swapped)["residual"] == pytest.approx(-9.0)
+    # A loss beside the exchange, larger than bots lose in a day, is shown with all of it.
+    poorer = inside((500.0, 5.0), (200.0, 3.0))
+    assert told(opening, poorer)["residual"] == pytest.approx(-409.0)
+
+
 def test_an_unknown_price_leaves_the_sum_unknown() -> None:
     found = told(book(("NEW", 1.0, 0.0, math.nan)), book(("NEW", 1.0, 0.0, 5.0)))
     assert math.isnan(found["revaluation"])
