@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from lab_rows import closed_day, commit
 
+from portfolio_lab.archive import Archive
 from portfolio_lab.errors import BadInputError, StoreError
 from portfolio_lab.lab import Lab, open_lab
 from portfolio_lab.settings import Settings
@@ -378,3 +379,14 @@ def test_unknown_name_of_the_package() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = portfolio_lab.nothing
     assert set(portfolio_lab.__all__) <= set(dir(portfolio_lab))
+
+
+def test_what_was_read_before_the_first_look_at_the_log_is_not_taken_twice(
+    store: Store, commit_places: Callable[..., None]
+) -> None:
+    commit_places(0, 8)
+    archive = Archive(store)
+    columns = ("slot", "equity")
+    early = archive.history("portfolio_snapshots", user="alice", columns=columns)
+    archive.refresh()
+    assert len(archive.history("portfolio_snapshots", user="alice", columns=columns)) == len(early) == 8
