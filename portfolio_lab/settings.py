@@ -16,7 +16,6 @@ silently ignored is worse than one that is missing. Keys and secrets live in the
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 import tomllib
 from collections import Counter
@@ -24,8 +23,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
-from urllib.parse import SplitResult, urlsplit
 
+from portfolio_lab.addresses import check_base_url
 from portfolio_lab.errors import BadInputError, ConfigError
 from portfolio_lab.lines import Page
 from portfolio_lab.models.accounts import KNOWN_WALLETS, VENUE_WALLETS, Account, Wallet, check_name
@@ -182,7 +181,7 @@ def check_account(account: Account) -> Account:
         if wallet not in known:
             msg = f"{account.venue} has no wallet {wallet.value!r}: it has {_listed(known)}"
             raise BadInputError(msg)
-    _check_base_url(account.base_url)
+    check_base_url(account.base_url)
     _check_region(account)
     return replace(account, wallets=account.wallets or VENUE_WALLETS[account.venue])
 
@@ -373,36 +372,3 @@ def _venue_wallets(venue: str) -> tuple[Wallet, ...]:
         return KNOWN_WALLETS[venue]
     msg = f"unknown venue {venue!r}{_nearest(venue, KNOWN_WALLETS)}: the venues are {_listed(KNOWN_WALLETS)}"
     raise BadInputError(msg)
-
-
-def _check_base_url(base_url: str | None) -> None:
-    if base_url is None:
-        return
-    # The address itself is not repeated: someone may have put a password into it.
-    remedy = "write one origin, e.g. https://proxy.example or http://127.0.0.1:8900"
-    parts = _split(base_url, remedy)
-    if parts.username or parts.password or parts.query or parts.fragment:
-        msg = f"base_url may hold no user, password, query or fragment: {remedy}"
-        raise BadInputError(msg)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
-        msg = f"base_url is plain http to another machine, which would show your key on the way: {remedy}"
-        raise BadInputError(msg)
-
-
-def _split(base_url: str, remedy: str) -> SplitResult:
-    try:
-        parts = urlsplit(base_url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or any(character.isspace() for character in base_url):
-        msg = f"base_url is not a web address: {remedy}"
-        raise BadInputError(msg)
-    return parts
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -14,7 +14,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -35,6 +34,7 @@ from portfolio_lab.errors import (
 from portfolio_lab.exchanges.breaker import Breaker
 from portfolio_lab.exchanges.governor import Budget, Governor, Priority, Sleep
 from portfolio_lab.exchanges.payloads import read_json, shaped
+from portfolio_lab.exchanges.refusals import refusal_by_status
 from portfolio_lab.exchanges.session import Answer, SafeSession, caught_answers
 from portfolio_lab.models.accounts import Credentials
 from portfolio_lab.models.holdings import AnswerMark
@@ -353,38 +353,6 @@ def _unsent(failure: str, deadline: float) -> VenueError:
     if failure in {"AuthenticationError", "ValueError", "TypeError", "ArgumentsRequired"}:
         return CredentialsError("The key, secret or passphrase is incomplete: nothing could be signed with it.")
     return UnreachableError("No answer.") if failure == "ExchangeNotAvailable" else VenueError(f"Not sent ({failure}).")
-
-
-_STATUSES: dict[int, tuple[type[VenueError], str]] = {
-    401: (CredentialsError, "The key was refused"),
-    403: (BannedError, "The venue's firewall refuses this address"),
-    408: (UnreachableError, "The venue is out of order"),
-    418: (BannedError, "The venue has banned this address"),
-    429: (RateLimitedError, "Too many requests"),
-}
-_STATUS_CLASSES: dict[int, tuple[type[VenueError], str]] = {
-    3: (AnswerShapeError, "A redirect, which is never followed"),
-    5: (UnreachableError, "The venue is out of order"),
-}
-
-
-def refusal_by_status(answer: Answer) -> VenueError | None:
-    """Return the error that the HTTP status alone means, None for 200."""
-    status = answer.status
-    if status == HTTPStatus.OK:
-        return None
-    unlisted = _STATUS_CLASSES.get(status // 100, (VenueError, "The venue refused the request"))
-    kind, text = _STATUSES.get(status, unlisted)
-    error = kind(f"{text} ({status}).")
-    if isinstance(error, RateLimitedError):
-        error.retry_after = retry_after(answer)
-    return error
-
-
-def retry_after(answer: Answer) -> float | None:
-    """Return the seconds of the Retry-After header, None when it says nothing usable."""
-    text = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
 class named:  # noqa: N801 - used as a word: `with named(venue, endpoint):`

@@ -25,10 +25,10 @@ from portfolio_lab.exchanges.client import (
     _Allowance,
     _unsent,
     named,
-    refusal_by_status,
 )
 from portfolio_lab.exchanges.governor import PATIENCE, Budget, Governor
 from portfolio_lab.exchanges.payloads import read_json
+from portfolio_lab.exchanges.refusals import refusal_by_status
 from portfolio_lab.exchanges.session import Answer, SafeSession, caught_answers
 from portfolio_lab.models.holdings import AnswerMark
 

@@ -1,4 +1,4 @@
-"""What the venues' own error codes mean for us.
+"""What the venues' own error codes mean for us, and what an HTTP status alone does.
 
 Codes are read from the body, never from ccxt's class: that depends on the host name, and shows
 a revoked Binance key as a ban.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from portfolio_lab.errors import (
+    AnswerShapeError,
     BannedError,
     ClockSkewError,
     CredentialsError,
@@ -20,7 +22,6 @@ from portfolio_lab.errors import (
     VenueError,
     WalletRefusedError,
 )
-from portfolio_lab.exchanges.client import refusal_by_status, retry_after
 from portfolio_lab.exchanges.session import Answer
 
 _KEY = "The key is unknown, revoked, wrong or barred from this address: check it at the venue, then store it anew."
@@ -130,3 +131,35 @@ def _page(answer: Answer) -> VenueError | None:
     if answer.status == 503 and b"maintenance" in answer.body[:20_000].lower():
         return MaintenanceError(_MAINTENANCE)
     return refusal_by_status(answer)
+
+
+_STATUSES: dict[int, tuple[type[VenueError], str]] = {
+    401: (CredentialsError, "The key was refused"),
+    403: (BannedError, "The venue's firewall refuses this address"),
+    408: (UnreachableError, "The venue is out of order"),
+    418: (BannedError, "The venue has banned this address"),
+    429: (RateLimitedError, "Too many requests"),
+}
+_STATUS_CLASSES: dict[int, tuple[type[VenueError], str]] = {
+    3: (AnswerShapeError, "A redirect, which is never followed"),
+    5: (UnreachableError, "The venue is out of order"),
+}
+
+
+def refusal_by_status(answer: Answer) -> VenueError | None:
+    """Return the error that the HTTP status alone means, None for 200."""
+    status = answer.status
+    if status == HTTPStatus.OK:
+        return None
+    unlisted = _STATUS_CLASSES.get(status // 100, (VenueError, "The venue refused the request"))
+    kind, text = _STATUSES.get(status, unlisted)
+    error = kind(f"{text} ({status}).")
+    if isinstance(error, RateLimitedError):
+        error.retry_after = retry_after(answer)
+    return error
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Return the seconds of the Retry-After header, None when it says nothing usable."""
+    text = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
