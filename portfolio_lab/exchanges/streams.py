@@ -51,7 +51,8 @@ class Spec:
 
     `overlap` is how late the venue may report a row (or finish one that it already lists).
     `refresh`: while a backfill is under way, the new end is read again only after so long.
-    `requests` bounds one step.
+    `requests` bounds one step. `is_by_request` where flows are listed by the instant at which they were asked for, not
+    carried out.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Spec:
     refresh: timedelta = timedelta(minutes=5)
     requests: int = 5
     since: datetime = FIRST_VENUE
+    is_by_request: bool = False
 
     @property
     def stream(self) -> Stream:
@@ -161,8 +163,10 @@ class _Walk:
     cursor: Cursor
     now: int
     floor: int = 0
+    before: int = 0  # the reading before this one
 
     def __post_init__(self) -> None:
+        self.before = self.cursor.until
         self.floor = min(self.spec.floor(self.now), self.now - 1)
         self._finish_backfill()
         if self._is_due():
@@ -266,6 +270,8 @@ class _Walk:
                 cursor.waiting[f"{row.kind} {row.flow_id}"] = (row.at, self.now)
             elif isinstance(row, CashFlow):
                 name = f"{row.kind} {row.flow_id}"
+                if self.spec.is_by_request and milliseconds(row.at) == self.before and name not in cursor.dated:
+                    cursor.waiting[name] = (self.before, self.before)  # asked for in that very instant, not done in it
                 if name in cursor.waiting:
                     _, seen = cursor.waiting.pop(name)
                     cursor.dated[name] = (seen + self.now) // 2

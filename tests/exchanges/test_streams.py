@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -316,6 +316,25 @@ async def test_a_flow_that_was_seen_under_way_is_dated_between_that_and_its_end(
         told += [(minutes, row.at) for row in step.rows if isinstance(row, CashFlow)]
     assert told[0] == (71, NOW + timedelta(minutes=66))
     assert {at for _, at in told} == {NOW + timedelta(minutes=66)}, "read again, it stays where it was"
+
+
+async def test_a_flow_that_was_asked_for_in_the_instant_of_a_reading_was_not_carried_out_in_it() -> None:
+    """A window ends before the instant of its reading, so what is listed at that instant was never seen under way."""
+    by_request = Spec("withdrawals", window=90 * DAY, retention_days=None, overlap=DAY, is_by_request=True)
+
+    async def ask(window: Window, _: str) -> Page:
+        return Page((flow(NOW),) if window.start <= milliseconds(NOW) < window.end else ())
+
+    async def dated(spec: Spec, *readings: int) -> set[datetime]:
+        cursor, told = "", set()
+        for minutes in readings:
+            step = await take_step(spec, ask, cursor, now=NOW + timedelta(minutes=minutes))
+            cursor, told = step.cursor, told | {row.at for row in step.rows if isinstance(row, CashFlow)}
+        return told
+
+    assert await dated(by_request, 0, 10, 20) == {NOW + timedelta(minutes=5)}
+    assert await dated(by_request, -1, 10, 20) == {NOW}
+    assert await dated(replace(by_request, is_by_request=False), 0, 10, 20) == {NOW}
 
 
 async def test_a_flow_under_way_is_waited_for_longer_than_a_venue_is_ever_late() -> None:

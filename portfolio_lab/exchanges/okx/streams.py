@@ -18,7 +18,7 @@ YEAR, QUARTER, WEEK = (timedelta(days=days) for days in (365, 90, 7))
 SPECS = (
     # A deposit is credited and a withdrawal leaves long after the instant by which they are listed.
     Spec("deposits", window=YEAR, retention_days=None, overlap=WEEK),
-    Spec("withdrawals", window=YEAR, retention_days=None, overlap=WEEK),
+    Spec("withdrawals", window=YEAR, retention_days=None, overlap=WEEK, is_by_request=True),
     Spec("fills", window=QUARTER, retention_days=90, requests=10),
     # One window as long as OKX remembers: within it the last bill of each day is known to be the last.
     Spec("bills", window=QUARTER, retention_days=90),
