@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 
 from portfolio_lab import demo_lab
+from portfolio_lab.archive import Archive
 from portfolio_lab.engines.trade_statistics import trade_statistics
 from portfolio_lab.engines.trades import Trades
 from portfolio_lab.lab import Lab
+from portfolio_lab.store import Store
+from portfolio_lab.trading import StoredPrices
 
 CONTRACTS = ["linear", "inverse"]
 
@@ -49,10 +52,12 @@ def test_closings_add_up_to_what_their_trips_realised(trades: Trades) -> None:
 
 def test_hedged_sides_share_the_funding_that_was_booked(lab: Lab, trades: Trades) -> None:
     booked = lab.facts("income", "desk").query("kind == 'funding' and account == 'binance:hedge' and asset == 'USDT'")
-    theirs = booked.groupby("instrument")["quantity"].sum()
+    # In the reporting currency: USDT is not a dollar, and what was paid and received nearly cancels.
+    worth = booked["quantity"] * StoredPrices(Archive(Store.open(lab.settings.store_path))).at(booked, booked["asset"])
+    theirs = worth.groupby(booked["instrument"]).sum()
     hedged = everything(trades).query("account == 'binance:hedge' and kind == 'linear'")
     ours = hedged.groupby("instrument")["funding"].sum()
-    assert ours.to_numpy() == pytest.approx(theirs.to_numpy(), rel=0.001)
+    assert ours.to_numpy() == pytest.approx(theirs.to_numpy(), rel=1e-9)
     # With a positive rate the long side pays and the short side receives.
     assert (hedged.set_index(["instrument", "side"])["funding"].unstack()["long"] < 0).all()  # noqa: PD010
 
