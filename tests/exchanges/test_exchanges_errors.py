@@ -173,6 +173,15 @@ async def test_a_skewed_clock_is_measured_anew(reader_of: Open, wire: Any) -> No
     assert abs(offset - ahead) < timedelta(seconds=1)
 
 
+async def test_a_clock_that_cannot_be_measured_is_asked_for_once(reader_of: Open, wire: Any) -> None:
+    """A venue that answers even the question for its time with that refusal was once asked for it without end."""
+    for path in ("/api/v3/time", USD_M):
+        wire.say(path, 400, b'{"code": -1021, "msg": ""}')
+    reader = await reader_of("binance")
+    assert type(await refusal_of(reader, Wallet.USD_M)) is errors.ClockSkewError
+    assert (wire.count(USD_M), wire.count("/api/v3/time")) == (1, 1)
+
+
 async def test_retry_after_keeps_everybody_away(wire: Any) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     async with Hub(clock=lambda: now) as hub:
