@@ -253,26 +253,47 @@ def _turnover(terms: pd.DataFrame) -> pd.Series:
 def _with_untold_trades(
     terms: pd.DataFrame, opening: pd.DataFrame, closing: pd.DataFrame, prices: pd.DataFrame
 ) -> pd.DataFrame:
-    """Count as opaque what bots inside of a wallet exchanged: one of their coins went unexplained, and one came.
+    """Count as opaque what bots exchanged with nobody's telling: one coin went unexplained, and another one came.
 
-    Both must be worth about the same, and no more than what the bots' holdings changed by: a loss alone is none.
+    Both must be worth about the same, and no more than the bots have: where they are inside of a wallet, what their
+    holdings changed by, and only coins of theirs; else all that wallets of unknown contents are worth. A loss alone is
+    none.
     """
-    if "embedded" not in opening:
+    inside, coins = _changed_inside(opening, closing, prices)
+    apart = _worth_apart(opening, closing)
+    limit = inside.add(apart, fill_value=0.0) * (1.0 + _OWN_RESULT)
+    if limit.empty:
         return terms
+    place = pd.MultiIndex.from_frame(terms[["interval", "account"]])
+    theirs = pd.MultiIndex.from_frame(terms[["interval", "account", "asset"]]).isin(coins) | place.isin(apart.index)
+    legs = (terms["term"] == "residual") & theirs
+    by = [terms["interval"], terms["account"]]
+    came = terms["value"].clip(lower=0.0).where(legs, 0.0).groupby(by).transform("sum")
+    went = -terms["value"].clip(upper=0.0).where(legs, 0.0).groupby(by).transform("sum")
+    smaller = np.minimum(came, went)
+    traded = ((came - went).abs() <= _OWN_RESULT * smaller) & (smaller <= limit.reindex(place).to_numpy())
+    return terms.assign(term=terms["term"].mask(legs & traded, "opaque"))
+
+
+def _changed_inside(opening: pd.DataFrame, closing: pd.DataFrame, prices: pd.DataFrame) -> tuple[pd.Series, pd.Index]:
+    """Return by interval and account what the holdings of bots inside of wallets changed by, and their coins."""
     key = ["interval", "account", "asset"]
-    first, last = (book.groupby(key)["embedded"].sum().astype("float64") for book in (opening, closing))
+    books = [book if "embedded" in book else book.assign(embedded=0.0) for book in (opening, closing)]
+    first, last = (book.groupby(key)["embedded"].sum().astype("float64") for book in books)
     changed = last.sub(first, fill_value=0.0)
     price = prices["closing_price"].groupby(level=key).last()
     worth = _product(changed, price.reindex(changed.index)).abs().groupby(level=key[:2]).sum()
-    theirs = pd.concat([first[first != 0.0], last[last != 0.0]]).index
-    legs = (terms["term"] == "residual") & pd.MultiIndex.from_frame(terms[key]).isin(theirs)
-    place = [terms["interval"], terms["account"]]
-    came = terms["value"].clip(lower=0.0).where(legs, 0.0).groupby(place).transform("sum")
-    went = -terms["value"].clip(upper=0.0).where(legs, 0.0).groupby(place).transform("sum")
-    smaller = np.minimum(came, went)
-    limit = worth.reindex(pd.MultiIndex.from_arrays(place)).to_numpy() * (1.0 + _OWN_RESULT)
-    traded = ((came - went).abs() <= _OWN_RESULT * smaller) & (smaller <= limit)
-    return terms.assign(term=terms["term"].mask(legs & traded, "opaque"))
+    return worth[worth > 0.0], pd.concat([first[first != 0.0], last[last != 0.0]]).index
+
+
+def _worth_apart(opening: pd.DataFrame, closing: pd.DataFrame) -> pd.Series:
+    """Return by interval and account what wallets of unknown contents are worth, each at the end where that is more."""
+    ends = []
+    for book in (opening, closing):
+        apart = book[book["pool"] != ""]
+        worth = (apart["settled"].astype("float64") * apart["price"].astype("float64")).abs()
+        ends.append(worth.groupby([apart["interval"], apart["account"], apart["pool"]]).sum())
+    return pd.concat(ends).groupby(level=[0, 1, 2]).max().groupby(level=[0, 1]).sum()
 
 
 def _with_untold_moves(terms: pd.DataFrame, turnover: pd.Series) -> pd.DataFrame:

@@ -155,6 +155,28 @@ def test_what_a_bot_inside_of_a_wallet_exchanged_is_its_own_result() -> None:
     assert told(opening, poorer)["residual"] == pytest.approx(-409.0)
 
 
+def test_one_coin_out_of_a_bot_and_another_into_it_on_a_day_on_which_bots_gained() -> None:
+    """A bot gave back 1041 of BTC and was given 1023 USDT; it gained 34 meanwhile and another one 17: 69 in all."""
+    held = [
+        (("USDT", 3000.0, 0.0, 1.0), ("BTC", 1.0, 0.0, 1000.0)),
+        (("USDT", 1977.0, 0.0, 1.0), ("BTC", 2.041, 0.0, 1000.0)),
+    ]
+    bots, copies = [("USDT", 989.0, 0.0, 1.0)], [("USDT", 328.0, 0.0, 1.0)]
+    richer, more = [("USDT", 1023.0, 0.0, 1.0)], [("USDT", 345.0, 0.0, 1.0)]
+
+    def whole(
+        cash: tuple[tuple[str, float, float, float], ...], *pools: list[tuple[str, float, float, float]]
+    ) -> pd.DataFrame:
+        named = zip(("bots", "copy"), pools, strict=True)
+        return pd.concat([book(*cash), *(book(*rows, pool=name) for name, rows in named)])
+
+    opening, closing = whole(held[0], bots, copies), whole(held[1], richer, more)
+    assert told(opening, closing) == pytest.approx({"opaque": 69.0, "change": 69.0})
+    # Wallets that have not so much cannot have exchanged it.
+    small, still_small = [("USDT", 98.0, 0.0, 1.0)], [("USDT", 132.0, 0.0, 1.0)]
+    assert told(whole(held[0], small, copies), whole(held[1], still_small, more))["residual"] == pytest.approx(18.0)
+
+
 def test_an_unknown_price_leaves_the_sum_unknown() -> None:
     found = told(book(("NEW", 1.0, 0.0, math.nan)), book(("NEW", 1.0, 0.0, 5.0)))
     assert math.isnan(found["revaluation"])
