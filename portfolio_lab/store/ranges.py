@@ -8,13 +8,17 @@ from portfolio_lab.store.files import Files
 
 
 class RangeFile(io.RawIOBase):
-    """One file behind the port, of known size, for reading from any place."""
+    """One file behind the port, of known size, for reading from any place.
 
-    def __init__(self, files: Files, path: str, size: int) -> None:
+    What goes wrong is added to `faults` too, for those who get it back through others as a text only.
+    """
+
+    def __init__(self, files: Files, path: str, size: int, faults: list[OSError] | None = None) -> None:
         super().__init__()
         self._files = files
         self._path = path
         self._size = size
+        self._faults = [] if faults is None else faults
         self._place = 0
 
     def readable(self) -> bool:
@@ -39,6 +43,10 @@ class RangeFile(io.RawIOBase):
         """Return up to `size` bytes; all that are left when it is negative or None."""
         left = max(0, self._size - self._place)
         wanted = left if size is None or size < 0 else min(size, left)
-        content = self._files.read_range(self._path, self._place, wanted) if wanted else b""
+        try:
+            content = self._files.read_range(self._path, self._place, wanted) if wanted else b""
+        except OSError as error:
+            self._faults.append(error)
+            raise
         self._place += len(content)
         return content

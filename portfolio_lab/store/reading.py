@@ -25,7 +25,7 @@ from portfolio_lab.store.revisions import counting, in_order, newest, stamped
 
 T = TypeVar("T")
 
-_SMALL = 1_000_000
+SMALL = 1_000_000
 """Files up to this many bytes are kept decoded; larger ones are read with the question's filter."""
 
 _CACHE_BYTES = 256_000_000
@@ -156,6 +156,10 @@ class Reader:
         """Return what other libraries open: a Path, or a URL in a bucket."""
         return self._files.where(stored.path)
 
+    def opened(self, stored: StoredFile, faults: list[OSError] | None = None) -> RangeFile:
+        """Return a file for reading in parts; what goes wrong meanwhile is raised and added to `faults`."""
+        return RangeFile(self._files, stored.path, stored.size, faults)
+
     def load(
         self, stored: StoredFile, filters: pc.Expression | None = None, columns: Sequence[str] | None = None
     ) -> pa.Table:
@@ -164,12 +168,10 @@ class Reader:
         if known is not None:
             return known
         table, where, trusted = self._tables[stored.table], _where(stored), stored.path in self._verified
-        if stored.size > _SMALL:
+        if stored.size > SMALL:
             extended = None if columns is None else [*columns, COMMITTED_AT.name]
             # Seen whole once in this process; its pages carry checksums, which are verified as they are read.
-            content = (
-                RangeFile(self._files, stored.path, stored.size) if trusted else self._bytes(stored, trusted=False)
-            )
+            content = self.opened(stored) if trusted else self._bytes(stored, trusted=False)
             return decoded(table, content, where, rows=stored.rows, columns=extended, filters=filters)
         whole = decoded(table, self._bytes(stored, trusted=trusted), where, rows=stored.rows)
         self._keep(stored.path, whole)

@@ -47,6 +47,7 @@ class FaultyNetwork:
         self.target = target.removeprefix("http://")
         self.judge: Judge = lambda method, path: None
         self.seen: list[tuple[str, str, str]] = []
+        self.sent = 0
         self.closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("OurPipe", (Pipe,), {"network": self}))
         self._server.daemon_threads = True
@@ -81,6 +82,7 @@ class FaultyNetwork:
 class Pipe(BaseHTTPRequestHandler):
     network: FaultyNetwork
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: apart, each answer waits 40 ms for the client's receipt
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -122,7 +124,7 @@ class Pipe(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content[: len(content) // 2] if cut else content)
+            self.network.sent += self.wfile.write(content[: len(content) // 2] if cut else content)
         if cut:
             self.close_connection = True
 

@@ -87,7 +87,7 @@ def test_only_days_that_were_told_anew_are_compared(store: Store, rows: ModuleTy
     from portfolio_lab.store.questions import asked  # noqa: PLC0415 - what the store asks of itself
 
     source = source_of(parts.reader, asked(SNAPSHOTS, None, None, None, None))
-    days = [[Path(path).parent.name for path in paths] for paths in (source.single, source.mixed)]
+    days = [[Path(path).parent.name for path in paths] for paths in (source.single.paths, source.mixed.paths)]
     assert days == [["date=2026-11-19", "date=2026-11-21"], ["date=2026-11-20"]]
     assert source.rows.num_rows == 1
 
