@@ -66,3 +66,9 @@ def url(s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted-secret")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     return f"s3://labs/{tmp_path.name}/lab"
+
+
+@pytest.fixture(params=["disk", "bucket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a store may lie: each test runs in both places."""
+    return tmp_path / "store" if request.param == "disk" else request.getfixturevalue("url")

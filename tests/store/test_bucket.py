@@ -33,11 +33,6 @@ WRITER = Path(__file__).with_name("writer.py")
 Check = Callable[[Store, Iterable[str]], set[str]]
 
 
-@pytest.fixture(params=["disk", "bucket"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
-    return tmp_path / "store" if request.param == "disk" else request.getfixturevalue("url")
-
-
 @pytest.fixture
 def files(place: Path | str) -> Files:
     made = files_at(place)

@@ -15,7 +15,6 @@ import pytest
 from portfolio_lab.errors import BadInputError, StoreError
 from portfolio_lab.models.tables import TABLES
 from portfolio_lab.store import Store
-from portfolio_lab.store.sources import source_of
 
 pytest.importorskip("obstore", reason='a bucket needs the extra "bucket"')
 
@@ -95,25 +94,6 @@ def test_only_what_a_query_needs_is_fetched(url: str, rows: ModuleType, network:
     assert whole.loc[0, "n"] == 2000
     [size] = [one.size for one in store.parts().reader.live(SNAPSHOTS.name)]
     assert 0 < network.sent - whole_bytes < size / 4 < whole_bytes
-
-
-def test_a_file_that_a_fold_takes_away_in_the_middle_is_looked_for_again(
-    url: str, rows: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("portfolio_lab.store.fold.WORTH_ROLLING", 1)
-    store = Store(url, clock=lambda: datetime(2026, 12, 2, tzinfo=UTC))
-    fill(store, rows)
-    store.fold(today=DAY.date(), grace=AT_ONCE)
-    fold_later = [lambda: store.fold(today=AFTER, grace=AT_ONCE)]
-
-    def folding(reader: object, question: object) -> object:
-        found = source_of(reader, question)  # type: ignore[arg-type]
-        while fold_later:
-            fold_later.pop()()
-        return found
-
-    monkeypatch.setattr("portfolio_lab.store.store.source_of", folding)
-    assert store.sql("select count(*) as n from balances").loc[0, "n"] == 6
 
 
 @pytest.mark.parametrize(

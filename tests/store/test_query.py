@@ -149,13 +149,14 @@ def test_nothing_but_the_tables_is_in_reach_while_files_are_open(store: Store, r
 
 
 def test_a_query_in_the_middle_of_a_fold_sees_old_or_new(
-    store: Store, rows: ModuleType, monkeypatch: pytest.MonkeyPatch
+    place: Path | str, rows: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("portfolio_lab.store.fold.WORTH_ROLLING", 1)
-    store = Store(store.root, clock=lambda: datetime(2026, 12, 2, tzinfo=UTC))
+    monkeypatch.setattr("portfolio_lab.store.sources.SMALL", 0)
+    store = Store(Store.create(place).root, clock=lambda: datetime(2026, 12, 2, tzinfo=UTC))
     fill(store, rows, days=2)
     store.fold(today=DAY.date(), grace=AT_ONCE)
-    assert {path.relative_to(store.root).parts[0] for path in store.files("balances")} == {"warm"}
+    assert {stored.path.partition("/")[0] for stored in store.parts().reader.live("balances")} == {"warm"}
     fold_later: list[Callable[[], object]] = [lambda: store.fold(today=AFTER, grace=AT_ONCE)]
 
     def folding(reader: object, question: object) -> object:
