@@ -32,8 +32,9 @@ from portfolio_lab.errors import BadInputError, StoreError
 from portfolio_lab.models.tables import Table
 from portfolio_lab.store.files import Files
 from portfolio_lab.store.log import Log, append_name, day_of
-from portfolio_lab.store.parquet import checked, encoded, keys_digest, span
+from portfolio_lab.store.parquet import checked, encoded, span
 from portfolio_lab.store.records import Commit, Fold, StoredFile, record_bytes
+from portfolio_lab.store.revisions import keys_digest
 
 FENCE = timedelta(hours=1)
 """A commit that took longer is refused: a sweep may count its files as left behind."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -196,14 +195,6 @@ def chained(parts: Sequence[pa.Table]) -> pa.Table:
 def time_column(table: Table) -> str:
     """Return the column that places a row in time: slot, else at, else day."""
     return next(name for name in ("slot", "at", "day") if name in table.schema.names)
-
-
-def keys_digest(table: Table, rows: pa.Table) -> str:
-    """Return a digest of the set of keys in rows of a `latest` table; empty for other tables."""
-    if not table.latest:
-        return ""
-    keys = sorted(set(zip(*(rows.column(name).to_pylist() for name in table.key), strict=True)))
-    return hashlib.sha256(repr(keys).encode()).hexdigest()
 
 
 def span(table: Table, rows: pa.Table) -> tuple[str, str]:

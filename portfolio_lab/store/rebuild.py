@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 from portfolio_lab.errors import StoreError
 from portfolio_lab.store.ledger import DayRecords
 from portfolio_lab.store.manifest import Manifest, digest
-from portfolio_lab.store.parquet import COMMITTED_AT, decoded, keys_digest, span
+from portfolio_lab.store.parquet import COMMITTED_AT, decoded, span
 from portfolio_lab.store.parts import Parts
 from portfolio_lab.store.records import Fold, StoredFile
+from portfolio_lab.store.revisions import keys_digest
 
 _FOLDED = ("warm", "sealed", "revisions")
 

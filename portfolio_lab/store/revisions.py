@@ -8,6 +8,7 @@ the row of a key that was committed last counts. Those that it supersedes are ke
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -56,6 +57,29 @@ def counting(files: Iterable[StoredFile], known: datetime | None = None) -> list
             newest_from[stored.keys] = max(stored.known_from, later or stored.known_from)
         kept.append(stored)
     return kept[::-1]
+
+
+def keys_digest(table: Table, rows: pa.Table) -> str:
+    """Return a digest of the set of keys in rows of a `latest` table; empty for other tables."""
+    if not table.latest:
+        return ""
+    keys = in_order(rows.select(list(table.key)), table.key)
+    keys = keys.filter(pa.array(_ends_key(keys, table.key)))
+    told = hashlib.sha256(b"%d " % keys.num_rows)
+    for column in keys.columns:
+        for part in _content(column):
+            told.update(part)
+    return told.hexdigest()
+
+
+def _content(column: pa.ChunkedArray[Any]) -> tuple[bytes, bytes | memoryview]:
+    """Return the bytes that tell the values of a column without nulls: lengths and letters of text."""
+    if not pa.types.is_string(column.type):
+        return column.to_numpy().tobytes(), b""
+    text: Any = column.cast(pa.large_string()).combine_chunks()
+    _, places, letters = text.buffers()
+    offsets = np.frombuffer(places, np.int64)[text.offset : text.offset + len(text) + 1]
+    return np.diff(offsets).tobytes(), memoryview(letters or b"")[offsets[0] : offsets[-1]]
 
 
 def in_order(rows: pa.Table, names: Sequence[str]) -> pa.Table:

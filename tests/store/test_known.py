@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from random import Random
 from types import ModuleType
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from portfolio_lab.errors import BadInputError
 from portfolio_lab.models.tables import TABLES
 from portfolio_lab.store import Store
+from portfolio_lab.store.revisions import keys_digest
 
 DAY = datetime(2026, 11, 19, tzinfo=UTC)
 AFTER = date(2026, 12, 1)
@@ -21,6 +24,7 @@ AT_ONCE = timedelta(0)
 MINUTE = timedelta(minutes=1)
 HISTORY = TABLES["performance_history"]
 BALANCES = TABLES["balances"]
+WALLETS = TABLES["wallets"]
 
 
 class Clock:
@@ -124,3 +128,38 @@ def test_what_was_known_at_an_instant_never_changes(
             assert dict(zip(read["user"].to_pylist(), read["pnl"].to_pylist(), strict=True)) == then
             assert reader.read(BALANCES.name, known=instant).num_rows == 2 * sum(at <= instant for at, _, _ in told)
         assert reader.revisions(HISTORY.name).num_rows == len(told)
+
+
+TEXTS = st.text(alphabet="ab\x00\u00e9", max_size=2)
+KEYS = st.lists(st.tuples(TEXTS, st.integers(0, 1), TEXTS, TEXTS), max_size=6)
+
+
+def keyed(keys: list[tuple[str, int, str, str]], *, chunks: int = 1) -> pa.Table:
+    fields = [WALLETS.schema.field(name) for name in WALLETS.key]
+    told = [(user, DAY + minutes * MINUTE, *rest) for user, minutes, *rest in keys]
+    parts = [told[number::chunks] for number in range(chunks)]
+    schema = pa.schema(fields)
+    return pa.concat_tables(
+        pa.table(
+            {one.name: pa.array([row[place] for row in part], one.type) for place, one in enumerate(fields)}, schema
+        )
+        for part in parts
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(KEYS, KEYS, st.randoms(use_true_random=False))
+@example([("a", 0, "b", "")], [("ab", 0, "", "")], None)
+@example([("a", 0, "", ""), ("b", 0, "", "")], [("ab", 0, "", ""), ("", 0, "", "")], None)
+def test_a_digest_of_keys_tells_their_set_and_nothing_else(
+    one: list[tuple[str, int, str, str]], other: list[tuple[str, int, str, str]], chance: Random | None
+) -> None:
+    """Files of the same digest supersede each other: it must not depend on how rows lie, nor miss a key."""
+    assert keys_digest(BALANCES, BALANCES.schema.empty_table()) == ""
+    mixed = one * 2
+    if chance is not None:
+        chance.shuffle(mixed)
+    digest = keys_digest(WALLETS, keyed(one))
+    assert keys_digest(WALLETS, keyed(mixed, chunks=3)) == digest
+    assert keys_digest(WALLETS, keyed([*other, *one]).slice(len(other))) == digest
+    assert (keys_digest(WALLETS, keyed(other)) == digest) is (set(one) == set(other))
