@@ -315,6 +315,8 @@ def _by_interval(
 ) -> pd.DataFrame:
     """Return the events that each interval's two readings of their wallet lie around, in time, with the `interval`."""
     parts = []
+    if intervals.empty:
+        events = events.iloc[:0]
     for key, rows in events.groupby(["account", "wallet"], dropna=False):
         account, wallet = str(key[0]), str(key[1])
         times = read_at[account, wallet] if (account, wallet) in read_at else read_at.get((account, None))

@@ -129,7 +129,7 @@ _ACCOUNTS: tuple[tuple[str, str, str, Profile, tuple[Wallet, ...]], ...] = (
 _SWINGS: dict[tuple[str, str, str], Swing] = {
     ("alice", "binance", "main"): Swing((), ("ETHUSDT", "SOLUSDT", "LINKUSDT"), 0, 1_000),
     ("desk", "binance", "main"): Swing((), ("ETHUSDT", "LINKUSDT"), 0, 15_000),
-    ("desk", "binance", "hedge"): Swing(("ETH", "SOL"), (), 8_000, 0),
+    ("desk", "binance", "hedge"): Swing(("ETH", "SOL"), ("SOLUSDT", "LINKUSDT"), 8_000, 8_000),
     ("desk", "okx", "main"): Swing((), ("LINK-USDT-SWAP", "DOGE-USDT-SWAP"), 0, 12_000),
     ("desk", "okx", "carry"): Swing(("SOL", "DOGE"), ("ETH-USDT-SWAP",), 8_000, 8_000),
     ("carol", "okx", "main"): Swing(("SOL", "DOGE"), ("BTC-USDT-SWAP",), 350, 1_500),

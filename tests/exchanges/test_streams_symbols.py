@@ -89,6 +89,19 @@ async def test_symbols_are_visited_in_turn_and_known_is_what_is_known_of_all() -
     assert (second.is_current, second.known_until) == (True, NOW)
 
 
+async def test_the_end_of_an_old_round_is_not_the_end() -> None:
+    symbols = [f"C{number}USDT" for number in range(7)]
+    venue = Venue(10)
+    first = await venue.step("", symbols)
+    venue.trades["C0USDT"] = [(1, ago(-20))]
+    later = NOW + 24 * HOUR
+    second = await venue.step(first.cursor, symbols, later)
+    assert not second.is_current
+    found, last = await venue.finish(second.cursor, symbols, later)
+    assert found == ["C0USDT-1"], "it traded since its turn in the round of the day before"
+    assert last.known_until == later
+
+
 async def test_only_the_new_end_is_read_again_and_a_trade_told_late_is_found() -> None:
     venue = Venue(10, {"BTCUSDT": [(1, ago(5)), (9, ago(0.1))]})
     _, last = await venue.finish("", ["BTCUSDT"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -16,12 +17,15 @@ import pytest
 from demo_lab_files import at_once, demo_accounts, everything_under, keys, lift_limits, secrets_of, write_lab
 from fake_venues import Hand
 
+from portfolio_lab import open_lab
 from portfolio_lab.demo import users
 from portfolio_lab.demo.control import truth_of
 from portfolio_lab.demo.market import milliseconds
 from portfolio_lab.demo.people import credentials_of
 from portfolio_lab.demo.server import DemoExchange
 from portfolio_lab.demo.truth import flows_truth
+from portfolio_lab.engines.performance import FIGURES
+from portfolio_lab.errors import BadInputError
 from portfolio_lab.exchanges import Hub
 from portfolio_lab.store import Store
 from portfolio_lab.sync import CycleReport, Syncer
@@ -241,3 +245,34 @@ async def test_stored_cash_flows_are_the_exchanges_own_and_days_are_closed(desk:
     }
     for row in days:
         assert row["pnl"] == pytest.approx(row["closing_equity"] - row["opening_equity"] - row["cash_flow"])
+
+
+async def test_after_one_cycle_a_lab_answers_or_says_what_is_missing(desk: Desk) -> None:
+    """The ledger already tells of weeks, and no two snapshots lie around any of it."""
+    await desk.at(FIRST)
+    lab, answered, said = open_lab(desk.lab), set(), set()
+    names = list(lab.users().index)
+    figures = ("equity", "exposure", "net_exposure", "pnl", "twr", *FIGURES)
+    questions = [(f"explain {one}", lab.explain, {"user": user, "figure": one}) for user in names for one in figures]
+    questions += [("reconciliation", lab.reconciliation, {"user": user, "period": "2026-08"}) for user in names]
+    for told in (lab, lab.scope(), *(lab.scope(user) for user in names)):
+        for name, method in inspect.getmembers(told, inspect.ismethod):
+            parameters = inspect.signature(method).parameters
+            needed = {one.name for one in parameters.values() if one.default is one.empty}
+            if not name.startswith("_") and needed <= {"user"}:
+                users = names if "user" in parameters else [""]
+                questions += [(name, method, {"user": user} if user else {}) for user in users]
+    for name, method, given in questions:
+        try:
+            method(**given)
+            answered.add(name)
+        except BadInputError:
+            said.add(name)
+    assert {"attribution", "equity", "performance", "pnl", "risk", "trades", "explain equity"} <= answered - said
+    assert said == {
+        "reconciliation",
+        "money_weighted",
+        "explain pnl",
+        "explain twr",
+        *(f"explain {one}" for one in FIGURES),
+    }

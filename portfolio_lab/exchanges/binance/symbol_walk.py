@@ -98,7 +98,7 @@ class _Walk:
         self._fills: list[Fill] = []
 
     def begin_round(self) -> None:
-        if self._waiting():
+        if self._cursor.began and self._waiting():
             return
         passed = self._now - self._cursor.began
         if passed >= REFRESH or (passed > 0 and not self._unfinished()):
@@ -188,7 +188,8 @@ class _Walk:
             cursor=msgspec.json.encode(self._cursor).decode(),
             known_since=instant(since or _FIRST) if is_seen else None,
             known_until=instant(until) if is_seen else None,
-            is_current=not self._waiting(),
+            # The end of a round that a former cycle began is no news of those it visited first.
+            is_current=not self._waiting() and self._now - self._cursor.began < REFRESH,
             is_backfilled=not behind,
             progress=1.0 - len(behind) / len(tracks) if tracks else 1.0,
         )
