@@ -71,7 +71,10 @@ async def test_where_all_have_loaded_nobody_waits_and_any_may_take_over() -> Non
     assert desk.asked == [("a", "one"), ("a", "two"), ("b", "one"), ("b", "two")]
 
 
-async def test_a_cold_worker_is_given_nothing_while_another_is_warm() -> None:
+async def test_a_cold_worker_is_given_nothing_while_another_is_warm_nor_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loading, "LOADING_SECONDS", 1e9)  # for the first one: this would not end
     crew = await Loading(Desk({"a": "pending", "b": "finished"}), ("one",)).joined()
     assert (crew.only, crew.cold) == (["b"], ("a",))
 
