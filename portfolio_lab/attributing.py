@@ -54,7 +54,7 @@ def day_intervals(archive: Archive, user: str, since: pd.Timestamp | None, until
     taken = user_member(archive, user).snapshots
     slots = pd.DatetimeIndex(taken.loc[(taken["grade"] == "complete") & taken["equity"].notna(), "slot"])
     if not len(slots):
-        return pd.DataFrame(columns=list(INTERVALS))
+        return pd.DataFrame({name: pd.DatetimeIndex([], tz="UTC").as_unit("us") for name in INTERVALS})
     first = slots[0] if since is None else max(slots[0], since)
     last = slots[-1] if until is None else min(slots[-1], until)
     edges = midnights(first.date(), (last + pd.Timedelta(days=1)).date())

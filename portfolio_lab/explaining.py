@@ -34,7 +34,7 @@ def explained(archive: Archive, user: str, figure: str, at: Instant, history: Hi
         BadInputError: there is no such figure, or no complete snapshot (no day) at or before `at`.
     """
     if figure not in EXPLAINED:
-        near = difflib.get_close_matches(figure, EXPLAINED, n=1)
+        near = difflib.get_close_matches(str(figure), EXPLAINED, n=1)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
         raise BadInputError(f"cannot explain {figure!r}{meant}: use {', '.join(EXPLAINED)}")
     if figure == "pnl":

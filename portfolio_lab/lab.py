@@ -227,7 +227,8 @@ class Lab(StoredBooks, Hindsight, StoredTables):
         """At most `points` rows of `equity` and `drawdown`, index `slot`, for a chart.
 
         `drawdown` is taken at every snapshot on the index of returns, from the first snapshot on.
-        Thinned out by minimum and maximum of each stretch, so that no extreme of either is lost.
+        Thinned out by minimum and maximum of each stretch, so that no extreme of either is lost; 6 points are the
+        fewest that do so, BadInputError below.
         """
         self._check(user)
         curve = between(self._drawn(user), since, None)

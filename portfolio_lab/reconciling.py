@@ -60,6 +60,6 @@ def _days(period: Period) -> tuple[pd.Timestamp, pd.Timestamp]:
             return first, last
         whole = pd.Period(period)
         return instant(whole.start_time), max(instant(whole.start_time), instant(whole.end_time).normalize())
-    except ValueError:
+    except (ValueError, TypeError, AttributeError):  # of an empty text pandas makes NaT, which begins nowhere
         message = f"cannot read the period {period!r}: use '2026-08-20', '2026-08', '2026' or (first day, last day)"
         raise BadInputError(message) from None

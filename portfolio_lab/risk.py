@@ -202,7 +202,7 @@ def _shocks(archive: Archive, book: Book, shocks: Shocks) -> pd.DataFrame:
         return shocks
     if isinstance(shocks, Mapping):
         return pd.DataFrame({"given": pd.Series(dict(shocks), dtype="float64")})
-    if shocks not in set(stress.Correlation):
+    if str(shocks) not in set(stress.Correlation):
         known = ", ".join(repr(str(one)) for one in stress.Correlation)
         raise BadInputError(f"there is no preset {shocks!r}: use {known}, a mapping or a frame of shocks")
     return _drawn(daily_returns_of(archive, underlyings), shocks)

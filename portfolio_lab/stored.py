@@ -51,6 +51,8 @@ class StoredTables:
             until: before this instant.
             columns: these, in this order; `committed_at` says when each row became known.
         """
+        if user is not None:
+            self._check(user)
         users = None if user is None else [user]
         return self._archive.store.read(table, users=users, since=bound(since), until=bound(until), columns=columns)
 

@@ -43,7 +43,7 @@ class StoredBooks:
         self._archive.refresh()
         names = self._names()
         if user not in names:
-            near = difflib.get_close_matches(user, names, n=1)
+            near = difflib.get_close_matches(str(user), names, n=1)
             meant = f" (did you mean {near[0]!r}?)" if near else ""
             message = f"there is no user {user!r}{meant}: this lab has {', '.join(names) or 'none yet'}"
             raise BadInputError(message)

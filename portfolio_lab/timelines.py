@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+
+from portfolio_lab.errors import BadInputError
 
 F = TypeVar("F", pd.Series, pd.DataFrame)
 
@@ -15,8 +17,14 @@ Instant = datetime | pd.Timestamp | str | None
 
 
 def instant(at: Instant) -> pd.Timestamp:
-    """Return the instant in UTC."""
-    moment = pd.Timestamp(at)  # type: ignore[arg-type]
+    """Return the instant in UTC; BadInputError where it is none."""
+    try:
+        moment = pd.Timestamp(at) if isinstance(at, date | str) else pd.NaT
+    except ValueError:
+        moment = pd.NaT
+    if not isinstance(moment, pd.Timestamp):
+        message = f"cannot read the instant {at!r}: use a datetime, '2026-08-20' or '2026-08-20T12:00+02:00'"
+        raise BadInputError(message)
     return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
 
 
@@ -55,7 +63,14 @@ def daily_prices(rows: pd.DataFrame, asset: str) -> pd.Series:
 
 
 def extremes(curve: pd.DataFrame, points: int) -> np.ndarray:
-    """Return the places of at most `points` rows that keep the minimum and maximum of each stretch and column."""
+    """Return the places of at most `points` rows that keep the minimum and maximum of each stretch and column.
+
+    Raises:
+        BadInputError: so few points cannot keep them.
+    """
+    least = 2 + 2 * len(curve.columns)
+    if points < least:
+        raise BadInputError(f"{points} points are too few for a chart: ask for {least} at least")
     if len(curve) <= points:
         return np.arange(len(curve))
     from tsdownsample import MinMaxDownsampler  # noqa: PLC0415 - only a long curve needs it

@@ -161,8 +161,9 @@ def midnights(since_day: date, until_day: date, zone: str = "UTC") -> pd.Datetim
     """
     days = pd.date_range(since_day, until_day, freq="D", unit="us")
     try:
-        return days.tz_localize(zone, nonexistent="shift_forward", ambiguous=np.ones(len(days), dtype=bool))
-    except (KeyError, ValueError) as error:
+        # Of None pandas would make days without any zone.
+        return days.tz_localize(str(zone), nonexistent="shift_forward", ambiguous=np.ones(len(days), dtype=bool))
+    except (KeyError, ValueError, TypeError, IndexError) as error:
         message = f"there is no time zone {zone!r}: use an IANA name such as 'Europe/Zurich', or 'UTC'"
         raise BadInputError(message) from error
 

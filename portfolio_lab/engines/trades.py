@@ -161,7 +161,8 @@ def round_trips(
         PnL is NaN where a price or fee was unknown.
 
     Raises:
-        BadInputError: a column is missing, an id is double, or a quantity, price or kind makes no sense.
+        BadInputError: a column is missing, an id is double, a quantity, price or kind makes no sense, or there is
+            no such method.
 
     >>> fills = pd.DataFrame({"book": "b", "at": pd.to_datetime(["2026-01-01", "2026-01-02"], utc=True),
     ...     "event_id": ["1", "2"], "kind": "linear", "event": "fill", "quantity": [2.0, -2.0],
@@ -169,13 +170,13 @@ def round_trips(
     >>> float(round_trips(fills).closed["pnl"].iloc[0])
     18.0
     """
-    ordered = _checked(events)
+    ordered, method = _checked(events), _method(method)
     closed: list[_Trip] = []
     still_open: list[_Trip] = []
     closings: list[_Trip] = []
     unknown = 0
     for _, rows in ordered.groupby("book", sort=True):
-        book = _Book(Method(method))
+        book = _Book(method)
         for event in _events(rows):
             closed.extend(_passed(book, event))
         unknown += book.unknown
@@ -321,6 +322,13 @@ def _level(event: _Event) -> float:
 
 
 # ---------------------------------------------------------------- frames
+
+
+def _method(name: Method | str) -> Method:
+    try:
+        return Method(name)
+    except ValueError:
+        raise BadInputError(f"there is no method {name!r}: use {' or '.join(Method)}") from None
 
 
 def _checked(events: pd.DataFrame) -> pd.DataFrame:
