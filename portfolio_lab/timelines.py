@@ -19,7 +19,7 @@ Instant = datetime | pd.Timestamp | str | None
 def instant(at: Instant) -> pd.Timestamp:
     """Return the instant in UTC; BadInputError where it is none."""
     try:
-        moment = pd.Timestamp(at) if isinstance(at, date | str) else pd.NaT
+        moment = pd.Timestamp(at) if isinstance(at, date | str | np.datetime64) else pd.NaT
     except ValueError:
         moment = pd.NaT
     if not isinstance(moment, pd.Timestamp):

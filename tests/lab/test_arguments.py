@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -102,6 +103,14 @@ def test_of_a_user_who_was_never_synced_there_is_an_empty_answer_or_a_sentence(l
 def test_an_instant_that_is_none_is_told_with_one_that_is(lab: Lab, wrong: Any) -> None:
     with pytest.raises(BadInputError, match=r"cannot read the instant .*: use a datetime, '2026-08-20' or"):
         lab.equity("alice", since=wrong)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [np.datetime64("2026-02-01"), date(2026, 2, 1), "2026-02-01T09:00+09:00", pd.Timestamp("2026-02-01", tz="UTC")],
+)
+def test_an_instant_may_be_told_in_many_ways(lab: Lab, same: Any) -> None:
+    pd.testing.assert_series_equal(lab.equity("alice", since=same), lab.equity("alice", since="2026-02-01"))
 
 
 def test_too_few_points_for_a_chart_are_refused(lab: Lab) -> None:
