@@ -74,14 +74,14 @@ def is_answered(method: Callable[..., object], given: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("name", methods(Lab))
-def test_a_lab_answers_or_says_what_it_cannot_read(lab: Lab, name: str) -> None:
-    for method, given in questions(lab, name):
+def test_a_lab_answers_or_says_what_it_cannot_read(read_lab: Lab, name: str) -> None:
+    for method, given in questions(read_lab, name):
         is_answered(method, given)
 
 
 @pytest.mark.parametrize("name", methods(Scope))
-def test_a_scope_answers_or_says_what_it_cannot_read(lab: Lab, name: str) -> None:
-    for scope in (lab.scope(), lab.scope("alice"), lab.scope("bob")):
+def test_a_scope_answers_or_says_what_it_cannot_read(read_lab: Lab, name: str) -> None:
+    for scope in (read_lab.scope(), read_lab.scope("alice"), read_lab.scope("bob")):
         for method, given in questions(scope, name):
             is_answered(method, given)
 
@@ -89,8 +89,8 @@ def test_a_scope_answers_or_says_what_it_cannot_read(lab: Lab, name: str) -> Non
 @pytest.mark.parametrize(
     "name", [name for name in methods(Lab) if "user" in inspect.signature(getattr(Lab, name)).parameters]
 )
-def test_of_a_user_who_was_never_synced_there_is_an_empty_answer_or_a_sentence(lab: Lab, name: str) -> None:
-    method = getattr(lab, name)
+def test_of_a_user_who_was_never_synced_there_is_an_empty_answer_or_a_sentence(read_lab: Lab, name: str) -> None:
+    method = getattr(read_lab, name)
     parameters = inspect.signature(method).parameters.values()
     needed = {one.name: GIVEN[one.name] for one in parameters if one.default is one.empty}
     says = {"explain", "reconciliation", "risk", "stress"}
@@ -100,22 +100,22 @@ def test_of_a_user_who_was_never_synced_there_is_an_empty_answer_or_a_sentence(l
 
 
 @pytest.mark.parametrize("wrong", ["junk", "", 5, pd.NaT])
-def test_an_instant_that_is_none_is_told_with_one_that_is(lab: Lab, wrong: Any) -> None:
+def test_an_instant_that_is_none_is_told_with_one_that_is(read_lab: Lab, wrong: Any) -> None:
     with pytest.raises(BadInputError, match=r"cannot read the instant .*: use a datetime, '2026-08-20' or"):
-        lab.equity("alice", since=wrong)
+        read_lab.equity("alice", since=wrong)
 
 
 @pytest.mark.parametrize(
     "same",
     [np.datetime64("2026-02-01"), date(2026, 2, 1), "2026-02-01T09:00+09:00", pd.Timestamp("2026-02-01", tz="UTC")],
 )
-def test_an_instant_may_be_told_in_many_ways(lab: Lab, same: Any) -> None:
-    pd.testing.assert_series_equal(lab.equity("alice", since=same), lab.equity("alice", since="2026-02-01"))
+def test_an_instant_may_be_told_in_many_ways(read_lab: Lab, same: Any) -> None:
+    pd.testing.assert_series_equal(read_lab.equity("alice", since=same), read_lab.equity("alice", since="2026-02-01"))
 
 
-def test_too_few_points_for_a_chart_are_refused(lab: Lab) -> None:
+def test_too_few_points_for_a_chart_are_refused(read_lab: Lab) -> None:
     with pytest.raises(BadInputError, match="5 points are too few for a chart: ask for 6"):
-        lab.equity_curve("alice", points=5)
-    curve, whole = lab.equity_curve("alice", points=6), lab.equity_curve("alice")
+        read_lab.equity_curve("alice", points=5)
+    curve, whole = read_lab.equity_curve("alice", points=6), read_lab.equity_curve("alice")
     assert len(curve) <= 6 < len(whole)
     assert curve["equity"].agg(["min", "max"]).equals(whole["equity"].agg(["min", "max"]))
