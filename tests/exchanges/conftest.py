@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -178,13 +179,24 @@ async def wire() -> AsyncIterator[Wire]:
     await runner.cleanup()
 
 
-async def no_sleep(seconds: float) -> None:
-    """A sleep that is over at once."""
+class Haste:
+    """A clock that a sleep moves: it is over at once, and its seconds have passed for who waits for a budget."""
+
+    def __init__(self) -> None:
+        self._slept = timedelta(0)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._slept
+
+    async def sleep(self, seconds: float) -> None:
+        self._slept += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
 
 
 @pytest_asyncio.fixture
 async def hub() -> AsyncIterator[Hub]:
-    async with Hub(clock=lambda: datetime.now(UTC), deadline=5.0, sleep=no_sleep) as opened:
+    haste = Haste()
+    async with Hub(clock=haste.now, deadline=5.0, sleep=haste.sleep) as opened:
         yield opened
 
 

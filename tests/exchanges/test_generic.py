@@ -135,22 +135,16 @@ async def kraken() -> AsyncIterator[Face]:
     await runner.cleanup()
 
 
-async def at_once(seconds: float) -> None:
-    """A sleep that is over at once."""
-
-
-@pytest_asyncio.fixture
-async def open_reader() -> AsyncIterator[Callable[[Face], Awaitable[AccountReader]]]:
-    async with Hub(deadline=5.0) as hub:
-
-        async def opened(face: Face) -> AccountReader:
-            account = Account("ann", face.name, "main", base_url=face.url)
-            return await hub.reader(account, Credentials(face.book.key, face.book.secret))
-
-        yield opened
-
-
 Open = Callable[[Face], Awaitable[AccountReader]]
+
+
+@pytest.fixture
+def open_reader(hub: Hub) -> Open:
+    async def opened(face: Face) -> AccountReader:
+        account = Account("ann", face.name, "main", base_url=face.url)
+        return await hub.reader(account, Credentials(face.book.key, face.book.secret))
+
+    return opened
 
 
 def test_they_are_marked_as_unattested() -> None:
@@ -256,44 +250,39 @@ def ids(rows: list[Any], name: str) -> set[str]:
     return {getattr(row, name) for row in rows}
 
 
-async def test_bybits_streams(bybit: Face) -> None:
-    async with Hub(deadline=5.0, sleep=at_once) as hub:
-        account = Account("ann", "bybit", "main", base_url=bybit.url)
-        reader = await hub.reader(account, Credentials(bybit.book.key, bybit.book.secret))
-        assert [stream.name for stream in reader.streams(reader.account.wallets)] == [
-            "deposits",
-            "withdrawals",
-            "fills",
-        ]
-        now = datetime.fromtimestamp(NOW / 1000, UTC) + timedelta(seconds=1)
-        flows = await reader.fetch_cash_flows(since=now - timedelta(days=60), until=now)
-        assert [(flow.flow_id, flow.asset, flow.quantity) for flow in flows] == [
-            ("d1", "BTC", D(2)),
-            ("w1", "BTC", D("-0.5005")),
-        ]
-        step = await reader.fetch_step("fills", "", now=now, assets=frozenset())
-        fills = [*step.rows]
-        while "f1" not in ids(fills, "fill_id"):
-            step = await reader.fetch_step("fills", step.cursor, now=now, assets=frozenset())
-            fills += step.rows
-        by_id = {fill.fill_id: fill for fill in fills}  # type: ignore[union-attr]
-        assert (by_id["f2"].wallet, by_id["f2"].fee, by_id["f2"].fee_asset) == (Wallet.SWAP, D("-16.5"), "USDT")  # type: ignore[union-attr]
-        assert (by_id["f1"].wallet, by_id["f1"].quantity) == (Wallet.SPOT, D("0.1"))  # type: ignore[union-attr]
+async def test_bybits_streams(bybit: Face, open_reader: Open) -> None:
+    reader = await open_reader(bybit)
+    assert [stream.name for stream in reader.streams(reader.account.wallets)] == [
+        "deposits",
+        "withdrawals",
+        "fills",
+    ]
+    now = datetime.fromtimestamp(NOW / 1000, UTC) + timedelta(seconds=1)
+    flows = await reader.fetch_cash_flows(since=now - timedelta(days=60), until=now)
+    assert [(flow.flow_id, flow.asset, flow.quantity) for flow in flows] == [
+        ("d1", "BTC", D(2)),
+        ("w1", "BTC", D("-0.5005")),
+    ]
+    step = await reader.fetch_step("fills", "", now=now, assets=frozenset())
+    fills = [*step.rows]
+    while "f1" not in ids(fills, "fill_id"):
+        step = await reader.fetch_step("fills", step.cursor, now=now, assets=frozenset())
+        fills += step.rows
+    by_id = {fill.fill_id: fill for fill in fills}  # type: ignore[union-attr]
+    assert (by_id["f2"].wallet, by_id["f2"].fee, by_id["f2"].fee_asset) == (Wallet.SWAP, D("-16.5"), "USDT")  # type: ignore[union-attr]
+    assert (by_id["f1"].wallet, by_id["f1"].quantity) == (Wallet.SPOT, D("0.1"))  # type: ignore[union-attr]
 
 
 async def test_krakens_full_pages_lose_no_fill(kraken: Face, open_reader: Open) -> None:
     reader = await open_reader(kraken)
-    reader.market._governor._sleep = at_once
     now = datetime.fromtimestamp(NOW / 1000, UTC) + timedelta(seconds=1)
     fills: list[Any] = []
     cursor = ""
     for _ in range(8):
-        reader.market._governor.forget()
         step = await reader.fetch_step("fills", cursor, now=now, assets=frozenset())
         cursor, fills = step.cursor, [*fills, *step.rows]
     assert ids(fills, "fill_id") == {f"T{n:03}" for n in range(120)}
     assert len(fills) == 120
-    reader.market._governor.forget()
     flows = await reader.fetch_cash_flows(since=now - timedelta(days=120), until=now)
     assert [(flow.flow_id, flow.quantity) for flow in flows] == [("KD1", D(1)), ("KW1", D("-0.2002"))]
 
