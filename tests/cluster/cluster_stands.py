@@ -21,6 +21,7 @@ from portfolio_lab.models.accounts import Account, Credentials, Identity, Wallet
 from portfolio_lab.models.activity import ActivityStep, CashFlow, Stream, VenueTotals
 from portfolio_lab.models.holdings import AnswerMark, Balance, OpenOrder, WalletReading
 from portfolio_lab.models.prices import Quote
+from portfolio_lab.store import Store
 
 SLOT = datetime(2026, 8, 3, tzinfo=UTC)
 USERS = tuple(f"user{number}" for number in range(6))
@@ -31,6 +32,16 @@ MARK = "PORTFOLIO_LAB_TEST_MARK"
 
 def keys() -> dict[tuple[str, str, str], Credentials]:
     return {(user, "binance", "main"): Credentials(f"key-{user}", f"{PLANTED}-{user}") for user in USERS}
+
+
+def lay(root: Path) -> Path:
+    """Lay a lab of one account a user at `root`, and return it."""
+    accounts = "".join(
+        f'[[accounts]]\nuser = "{user}"\nvenue = "binance"\nlabel = "main"\nwallets = ["spot"]\n' for user in USERS
+    )
+    (root / "lab.toml").write_text(f"interval_seconds = 60\n{accounts}")
+    Store.create(root / "store")
+    return root
 
 
 class PlainMarket:

@@ -12,9 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cluster_stands import MARK, USERS
-
-from portfolio_lab.store import Store
+from cluster_stands import MARK, lay
 
 distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
@@ -43,12 +41,3 @@ def cluster(mark: Path) -> Iterator[Any]:
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
     return lay(tmp_path)
-
-
-def lay(root: Path) -> Path:
-    accounts = "".join(
-        f'[[accounts]]\nuser = "{user}"\nvenue = "binance"\nlabel = "main"\nwallets = ["spot"]\n' for user in USERS
-    )
-    (root / "lab.toml").write_text(f"interval_seconds = 60\n{accounts}")
-    Store.create(root / "store")
-    return root

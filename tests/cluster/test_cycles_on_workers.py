@@ -25,8 +25,8 @@ from cluster_stands import (
     demo_hub,
     demo_keys,
     keys,
+    lay,
 )
-from conftest import lay
 from distributed.protocol.pickle import dumps
 
 from portfolio_lab.cluster import Place, reading_workers

@@ -10,8 +10,7 @@ import distributed
 import pandas as pd
 import pyarrow as pa
 import pytest
-from cluster_stands import USERS, failing_figure, hanging_figure, killing_figure, of_each, quick_figure
-from conftest import lay
+from cluster_stands import USERS, failing_figure, hanging_figure, killing_figure, lay, of_each, quick_figure
 
 from portfolio_lab.cluster.figures import Figure, days_of, everybody_on_workers, everybody_reckoned, performance_of
 from portfolio_lab.errors import BadInputError, ClusterError, ReturnsError
