@@ -31,7 +31,8 @@ test-long: setup  ## the tests that run for minutes
 	@pytest -q -m long --timeout=1800
 
 bench: setup  ## print each promise's ratio against its peer
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "$$script"; python "$$script"; done
+	@missed=; for script in benchmarks/[a-z]*.py; do echo "$$script"; python "$$script" || missed="$$missed $$script"; done; \
+	test -z "$$missed" || { echo "bench: a promise was missed by$$missed" >&2; exit 1; }
 
 lint: setup  ## ruff, mypy, import arrows, notebooks without outputs
 	@echo "lint: ruff, mypy, import-linter, nbstripout" >&2

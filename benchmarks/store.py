@@ -7,7 +7,7 @@ the state of all users. Ours and the plain peer take turns, so a busy disk is fe
 
     python benchmarks/store.py [--commits 1440] [--users 1 100 1000] [--rows 100000000] [--folder DIR]
 
-Times are wall milliseconds; CPU is this process's own. A ratio above its bar is marked.
+Times are wall milliseconds; CPU is this process's own. A ratio above its bar is marked, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -70,8 +70,14 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
+missed: list[str] = []
+"""The ratios above their bars."""
+
+
 def marked(ratio: float, bar: float) -> str:
     verdict = "no bar" if bar == math.inf else f"{'within' if ratio <= bar else 'MISSES'} {bar}"
+    if ratio > bar:
+        missed.append(f"{ratio:.2f} > {bar}")
     return f"{ratio:.2f} ({verdict})"
 
 
@@ -262,7 +268,7 @@ def daily_close(store: Store, plain: Path, expected: int) -> None:
     print(f"    DuckDB over one file {taken[2]:.0f} ms; ratios {taken[0] / taken[2]:.2f} and {taken[1] / taken[2]:.2f}")
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--commits", type=int, default=120, help="of ours and of plain files (default: %(default)s)")
     parser.add_argument("--peer-commits", type=int, default=20, help="of the other peers (default: %(default)s)")
@@ -279,7 +285,8 @@ def main() -> None:
     if chosen.rows:
         with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
             years(Path(folder), max(1, chosen.rows // (chosen.days * DAY_MINUTES)), chosen.days)
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
